@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Completion channels and their events.
+#include "door.h"
+
+using namespace vb;
+using namespace vb::door;
+
+VB_DOOR ibv_comp_channel* ibv_create_comp_channel(ibv_context* context) {
+  if (!ours(context)) return native_ibv_create_comp_channel(context);
+  return pointer_entry([&] { return create_comp_channel(Context::from(context)); });
+}
+
+VB_DOOR int ibv_destroy_comp_channel(ibv_comp_channel* channel) {
+  if (!ours(channel)) return native_ibv_destroy_comp_channel(channel);
+  return errno_entry([&] { return destroy_comp_channel(CompChannel::from(channel)); });
+}
+
+/// A cancellation point: no guard.
+VB_DOOR int ibv_get_cq_event(ibv_comp_channel* channel, ibv_cq** cq, void** cq_context) {
+  if (!ours(channel)) return native_ibv_get_cq_event(channel, cq, cq_context);
+  Result<Cq*> result = get_cq_event(CompChannel::from(channel));
+  if (!result) return as_minus_one(result);
+  *cq = handle(**result);
+  *cq_context = (*cq)->cq_context;
+  return 0;
+}
+
+VB_DOOR void ibv_ack_cq_events(ibv_cq* cq, unsigned count) {
+  if (!ours(cq)) return native_ibv_ack_cq_events(cq, count);
+  ack_cq_events(Cq::from(cq), count);
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What every file of this door includes. An entry point reads: whose object, the handle's engine object, one call, the
+// error in the function's own convention. native_<name> is the system library's function of that name.
+#pragma once
+
+#include "unlisted.h"
+
+#include "entry.h"
+#include "handles.h"
+#include "ibverbs_native.h"
+#include "unsupported.h"
+
+namespace vb::door {
+
+/// Tables (tables.cc, cq_ex.cc, qp_ex.cc): every pointer is set, those that nothing implements to unsupported ones.
+void fill_tables(Context& context);
+void fill_accessors(Cq& cq);
+void fill_builders(Qp& qp);
+
+}  // namespace vb::door

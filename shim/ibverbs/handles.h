@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The engine's objects as the program sees them, and whose object a handle is.
+#pragma once
+
+#include <infiniband/verbs.h>
+
+#include "verbs/comp_channel.h"
+#include "verbs/context.h"
+#include "verbs/cq.h"
+#include "verbs/device.h"
+#include "verbs/mr.h"
+#include "verbs/pd.h"
+#include "verbs/qp.h"
+#include "verbs/srq.h"
+
+namespace vb {
+
+inline ibv_context* handle(Context& context) { return &context.abi.context; }
+inline ibv_pd* handle(Pd& pd) { return &pd.abi; }
+inline ibv_mr* handle(Mr& mr) { return &mr.abi; }
+inline ibv_comp_channel* handle(CompChannel& channel) { return &channel.abi; }
+inline ibv_cq* handle(Cq& cq) { return reinterpret_cast<ibv_cq*>(&cq.abi); }
+inline ibv_srq* handle(Srq& srq) { return &srq.abi; }
+inline ibv_qp* handle(Qp& qp) { return &qp.abi.qp_base; }
+
+/// Every verbs object but a device leads to its context.
+template <class Object>
+bool ours(const Object* object) {
+  return ours(object->context);
+}
+
+}  // namespace vb

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ibv_context.ops and verbs_context. ibv_post_send, ibv_poll_cq and many more are inline functions of the program that
+// call through these tables: this is where the data path enters.
+#include "door.h"
+
+namespace vb::door {
+namespace {
+
+int table_poll_cq(ibv_cq* cq, int count, ibv_wc* wc) { return poll_cq(Cq::from(cq), count, wc); }
+
+int table_req_notify_cq(ibv_cq* cq, int solicited_only) {
+  req_notify_cq(Cq::from(cq), solicited_only != 0);
+  return 0;
+}
+
+int table_post_send(ibv_qp* qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) { return post_send(Qp::from(qp), wr, bad_wr); }
+int table_post_recv(ibv_qp* qp, ibv_recv_wr* wr, ibv_recv_wr** bad_wr) { return post_recv(Qp::from(qp), wr, bad_wr); }
+
+int table_post_srq_recv(ibv_srq* srq, ibv_recv_wr* wr, ibv_recv_wr** bad_wr) {
+  return post_srq_recv(Srq::from(srq), wr, bad_wr);
+}
+
+int table_query_port(ibv_context* context, uint8_t port, ibv_port_attr* attr, size_t size) {
+  return errno_entry([&] { return query_port(context, port, attr, size); });
+}
+
+int table_query_device_ex(ibv_context* context, const ibv_query_device_ex_input* input, ibv_device_attr_ex* attr,
+                          size_t size) {
+  return errno_entry([&] { return query_device_ex(context, input, attr, size); });
+}
+
+int table_query_rt_values(ibv_context* context, ibv_values_ex* values) {
+  return errno_entry([&] { return query_rt_values(context, *values); });
+}
+
+ibv_cq_ex* table_create_cq_ex(ibv_context* context, ibv_cq_init_attr_ex* attr) {
+  ibv_cq* cq = pointer_entry([&] { return create_cq(Context::from(context), *attr); });
+  if (!cq) return nullptr;
+  fill_accessors(Cq::from(cq));
+  return &Cq::from(cq).abi;
+}
+
+ibv_qp* table_create_qp_ex(ibv_context* context, ibv_qp_init_attr_ex* attr) {
+  ibv_qp* qp = pointer_entry([&] { return create_qp_ex(Context::from(context), *attr); });
+  if (qp) fill_builders(Qp::from(qp));
+  return qp;
+}
+
+ibv_srq* table_create_srq_ex(ibv_context* context, ibv_srq_init_attr_ex* attr) {
+  return pointer_entry([&] { return create_srq_ex(Context::from(context), *attr); });
+}
+
+int table_get_srq_num(ibv_srq* srq, uint32_t* number) {
+  *number = Srq::from(srq).number;
+  return 0;
+}
+
+void start_unsupported(verbs_context& table) {
+  [[maybe_unused]] ibv_context_ops& ops = table.context.ops;
+#define VB_OPS_SLOT(name, status, note) set_unsupported<"ibv_context.ops." #name>(ops.name);
+#define VB_CONTEXT_SLOT(name, status, note) set_unsupported<"verbs_context." #name>(table.name);
+#include "abi/slots.def"
+}
+
+void overlay_ops(ibv_context_ops& ops) {
+  ops._compat_query_device = ibv_query_device;
+  ops._compat_query_port = ibv_query_port;
+  ops.poll_cq = table_poll_cq;
+  ops.req_notify_cq = table_req_notify_cq;
+  ops.post_send = table_post_send;
+  ops.post_recv = table_post_recv;
+  ops.post_srq_recv = table_post_srq_recv;
+}
+
+void overlay_context(verbs_context& table) {
+  table.query_port = table_query_port;
+  table.query_device_ex = table_query_device_ex;
+  table.query_rt_values = table_query_rt_values;
+  table.create_cq_ex = table_create_cq_ex;
+  table.create_qp_ex = table_create_qp_ex;
+  table.create_srq_ex = table_create_srq_ex;
+  table.get_srq_num = table_get_srq_num;
+}
+
+}  // namespace
+
+void fill_tables(Context& context) {
+  start_unsupported(context.abi);
+  overlay_ops(context.abi.context.ops);
+  overlay_context(context.abi);
+  context.abi.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
+  context.abi.sz = sizeof(verbs_context);
+}
+
+}  // namespace vb::door

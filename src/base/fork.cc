@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "base/fork.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+
+namespace vb {
+
+namespace {
+
+// A bitmap, because the child of a program with threads may find any other structure half changed.
+constexpr int kMaxFd = 1 << 20;
+std::atomic<uint64_t> marked[kMaxFd / 64];
+std::atomic<int> highest{-1};
+void (*forget_in_child)() = nullptr;
+
+void in_child() {
+  for (int word = 0; word <= highest.load() / 64; ++word) {
+    uint64_t bits = marked[word].exchange(0);
+    for (; bits; bits &= bits - 1) ::close(word * 64 + __builtin_ctzll(bits));
+  }
+  if (forget_in_child) forget_in_child();
+}
+
+}  // namespace
+
+void close_in_child(int fd) {
+  if (fd < 0 || fd >= kMaxFd) return;
+  marked[fd / 64] |= uint64_t{1} << (fd % 64);
+  int seen = highest.load();
+  while (seen < fd && !highest.compare_exchange_weak(seen, fd)) {
+  }
+}
+
+void keep_in_child(int fd) {
+  if (fd >= 0 && fd < kMaxFd) marked[fd / 64] &= ~(uint64_t{1} << (fd % 64));
+}
+
+void on_fork(void (*forget)()) {
+  forget_in_child = forget;
+  pthread_atfork(nullptr, nullptr, in_child);
+}
+
+}  // namespace vb

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fabric/ofi_endpoint.h"
+
+#include <rdma/fabric.h>
+#include <rdma/fi_cm.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_eq.h>
+#include <rdma/fi_rma.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "fabric/library.h"
+#include "native/inside_fabric.h"
+
+namespace vb::fabric {
+
+namespace {
+
+struct CloseFid {
+  template <class T>
+  void operator()(T* object) const {
+    fi_close(&object->fid);
+  }
+};
+template <class T>
+using Owned = std::unique_ptr<T, CloseFid>;
+
+struct FreeInfo {
+  void operator()(fi_info* info) const { (*library())->freeinfo(info); }
+};
+using Info = std::unique_ptr<fi_info, FreeInfo>;
+
+Result<Info> get_info(const std::string& provider, const std::string& node) {
+  auto lib = library();
+  if (!lib) return Error{lib.error()};
+  native::InsideFabric mark;
+  SignalKeeper signals;
+  Info hints((*lib)->dupinfo(nullptr));
+  if (!hints) return Error{ENOMEM};
+  hints->caps = FI_MSG | FI_RMA;
+  hints->mode = FI_CONTEXT | FI_CONTEXT2;
+  hints->ep_attr->type = FI_EP_RDM;
+  hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_VIRT_ADDR | FI_MR_ENDPOINT;
+  hints->domain_attr->threading = FI_THREAD_DOMAIN;
+  hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
+  hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
+  hints->fabric_attr->prov_name = strdup(provider.c_str());
+  fi_info* info = nullptr;
+  bool bind = !node.empty();
+  int status = (*lib)->getinfo(FI_VERSION(1, 17), bind ? node.c_str() : nullptr, nullptr, bind ? FI_SOURCE : 0, hints.get(),
+                               &info);
+  if (status != 0) return Error{-status};
+  return Info(info);
+}
+
+/// Frames no larger than this travel at message cost; above, a pull by the fabric is as good.
+size_t frame_size(const fi_info& info) {
+  size_t inject = info.tx_attr->inject_size;
+  size_t size = inject >= 2048 ? inject : 16384;  // Where injection copies into shared memory, its size is the break.
+  return std::min({size, info.ep_attr->max_msg_size, size_t{32768}});
+}
+
+constexpr size_t kReceives = 256;
+
+class OfiEndpoint : public Endpoint {
+ public:
+  ~OfiEndpoint() override {
+    endpoint_.reset();  // before what it is bound to
+  }
+
+  Result<void> open(Info info, const OpenOptions& options);
+  void close() override { endpoint_.reset(); }
+
+  std::vector<unsigned char> name() const override;
+  Result<Peer> add_peer(std::span<const unsigned char> name) override;
+  void remove_peer(Peer peer) override;
+  int send(Peer peer, Frame& frame) override;
+  int read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
+           Transfer& transfer) override;
+  int write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote, uint64_t key,
+            Transfer& transfer) override;
+  Result<Registration> register_memory(void* address, size_t length, unsigned access) override;
+  void unregister(Registration& registration) override;
+  size_t poll(Sink& sink) override;
+  int wait_fd() const override { return wait_fd_; }
+  bool may_sleep() override;
+
+ private:
+  enum class What : uint8_t { kReceive, kFrame, kTransfer };
+
+  struct Receive {
+    fi_context2 context;  // first: the provider hands its address back
+    unsigned char* data;
+  };
+
+  Result<void> open_objects(const OpenOptions& options);
+  Result<void> open_queue();
+  Result<void> post_receives();
+  int post(Receive& receive);
+  void report_error(Sink& sink);
+  void transfer_done(Transfer& transfer, int error, Sink& sink);
+  int track(ssize_t status, Transfer& transfer);
+  Receive* as_receive(void* context);
+
+  Info info_;
+  Owned<fid_fabric> fabric_;
+  Owned<fid_domain> domain_;
+  Owned<fid_av> av_;
+  Owned<fid_cq> cq_;
+  Owned<fid_ep> endpoint_;
+  std::unique_ptr<unsigned char[]> receive_memory_;
+  void* receive_descriptor_ = nullptr;
+  std::unique_ptr<Receive[]> receives_;
+  std::vector<Frame*> injected_;
+  std::deque<Transfer*> transfers_;  ///< in the order of issue, where errors come without their context
+  bool anonymous_errors_ = false;
+  int wait_fd_ = -1;
+};
+
+Result<void> OfiEndpoint::open(Info info, const OpenOptions& options) {
+  info_ = std::move(info);
+  traits_.provider = info_->fabric_attr->prov_name;
+  traits_.frame_size = frame_size(*info_);
+  traits_.inject_size = info_->tx_attr->inject_size;
+  traits_.max_transfer = info_->ep_attr->max_msg_size;
+  traits_.reads_in_order = (info_->tx_attr->msg_order & FI_ORDER_RAR) != 0;
+  traits_.registers_local = (info_->domain_attr->mr_mode & FI_MR_LOCAL) != 0;
+  // Shared memory moves data in the caller's context and reports what fails without saying which transfer it was.
+  anonymous_errors_ = traits_.provider == "shm";
+  native::InsideFabric mark;
+  SignalKeeper signals;
+  auto opened = open_objects(options);
+  return opened ? post_receives() : opened;
+}
+
+Result<void> OfiEndpoint::open_objects(const OpenOptions& options) {
+  if (!options.name.empty()) {
+    free(info_->src_addr);
+    info_->src_addr = strdup(options.name.c_str());
+    info_->src_addrlen = options.name.size() + 1;
+  }
+  fid_fabric* fabric = nullptr;
+  if (int status = (*library())->open_fabric(info_->fabric_attr, &fabric, nullptr)) return Error{-status};
+  fabric_.reset(fabric);
+  fid_domain* domain = nullptr;
+  if (int status = fi_domain(fabric, info_.get(), &domain, nullptr)) return Error{-status};
+  domain_.reset(domain);
+  fid_ep* endpoint = nullptr;
+  if (int status = fi_endpoint(domain, info_.get(), &endpoint, nullptr)) return Error{-status};
+  endpoint_.reset(endpoint);
+  fi_av_attr av_attr{};
+  av_attr.type = info_->domain_attr->av_type == FI_AV_UNSPEC ? FI_AV_TABLE : info_->domain_attr->av_type;
+  fid_av* av = nullptr;
+  if (int status = fi_av_open(domain, &av_attr, &av, nullptr)) return Error{-status};
+  av_.reset(av);
+  if (auto queue = open_queue(); !queue) return queue;
+  if (int status = fi_ep_bind(endpoint, &av->fid, 0)) return Error{-status};
+  if (int status = fi_ep_bind(endpoint, &cq_->fid, FI_TRANSMIT | FI_RECV)) return Error{-status};
+  if (int status = fi_enable(endpoint)) return Error{-status};
+  return {};
+}
+
+Result<void> OfiEndpoint::open_queue() {
+  fi_cq_attr attr{};
+  attr.format = FI_CQ_FORMAT_MSG;
+  attr.size = info_->tx_attr->size + info_->rx_attr->size;
+  attr.wait_obj = FI_WAIT_FD;
+  fid_cq* cq = nullptr;
+  int status = fi_cq_open(domain_.get(), &attr, &cq, nullptr);
+  traits_.has_wait_fd = status == 0;
+  if (status != 0) {  // no waitable fd: sleeping needs the peer's doorbell
+    attr.wait_obj = FI_WAIT_NONE;
+    status = fi_cq_open(domain_.get(), &attr, &cq, nullptr);
+  }
+  if (status != 0) return Error{-status};
+  cq_.reset(cq);
+  if (traits_.has_wait_fd && fi_control(&cq->fid, FI_GETWAIT, &wait_fd_) != 0) {
+    wait_fd_ = -1;
+    traits_.has_wait_fd = false;
+  }
+  return {};
+}
+
+Result<void> OfiEndpoint::post_receives() {
+  size_t count = std::min(kReceives, info_->rx_attr->size);
+  receive_memory_.reset(new unsigned char[count * traits_.frame_size]);
+  receives_.reset(new Receive[count]);
+  if (traits_.registers_local) {
+    auto registration = register_memory(receive_memory_.get(), count * traits_.frame_size, kLocal);
+    if (!registration) return Error{registration.error()};
+    receive_descriptor_ = registration->descriptor;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    receives_[i].data = receive_memory_.get() + i * traits_.frame_size;
+    if (int status = post(receives_[i])) return Error{status};
+  }
+  return {};
+}
+
+int OfiEndpoint::post(Receive& receive) {
+  ssize_t status;
+  do {
+    status = fi_recv(endpoint_.get(), receive.data, traits_.frame_size, receive_descriptor_, FI_ADDR_UNSPEC, &receive.context);
+  } while (status == -FI_EAGAIN);
+  return static_cast<int>(-status);
+}
+
+std::vector<unsigned char> OfiEndpoint::name() const {
+  std::vector<unsigned char> name(512);
+  size_t size = name.size();
+  if (fi_getname(&endpoint_->fid, name.data(), &size) != 0) size = 0;
+  name.resize(size);
+  return name;
+}
+
+Result<Peer> OfiEndpoint::add_peer(std::span<const unsigned char> name) {
+  fi_addr_t peer = FI_ADDR_UNSPEC;
+  int inserted = fi_av_insert(av_.get(), name.data(), 1, &peer, 0, nullptr);
+  if (inserted != 1) return Error{inserted < 0 ? -inserted : EINVAL};
+  return Peer{peer};
+}
+
+void OfiEndpoint::remove_peer(Peer peer) {
+  fi_addr_t address = peer;
+  fi_av_remove(av_.get(), &address, 1, 0);
+}
+
+int OfiEndpoint::send(Peer peer, Frame& frame) {
+  if (frame.size <= traits_.inject_size) {
+    ssize_t status = fi_inject(endpoint_.get(), frame.data, frame.size, peer);
+    if (status == 0) injected_.push_back(&frame);
+    return static_cast<int>(-status);
+  }
+  return static_cast<int>(
+      -fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context));
+}
+
+int OfiEndpoint::track(ssize_t status, Transfer& transfer) {
+  if (status == 0 && anonymous_errors_) transfers_.push_back(&transfer);
+  return static_cast<int>(-status);
+}
+
+int OfiEndpoint::read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
+                      Transfer& transfer) {
+  return track(fi_read(endpoint_.get(), local, length, into.descriptor, peer, remote, key, transfer.provider_context),
+               transfer);
+}
+
+int OfiEndpoint::write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote, uint64_t key,
+                       Transfer& transfer) {
+  return track(fi_write(endpoint_.get(), local, length, from.descriptor, peer, remote, key, transfer.provider_context),
+               transfer);
+}
+
+Result<Registration> OfiEndpoint::register_memory(void* address, size_t length, unsigned access) {
+  uint64_t flags = FI_SEND | FI_RECV | FI_READ | FI_WRITE;
+  if (access & kRemoteRead) flags |= FI_REMOTE_READ;
+  if (access & kRemoteWrite) flags |= FI_REMOTE_WRITE;
+  uint64_t mode = info_->domain_attr->mr_mode;
+  uint64_t mask = info_->domain_attr->mr_key_size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (info_->domain_attr->mr_key_size * 8)) - 1;
+  fid_mr* mr = nullptr;
+  int status = -FI_ENOKEY;
+  for (int attempt = 0; status == -FI_ENOKEY && attempt < 16; ++attempt) {  // a random key may be taken
+    uint64_t key = (mode & FI_MR_PROV_KEY) ? 0 : random_value<uint64_t>() & mask;
+    status = fi_mr_reg(domain_.get(), address, length, flags, 0, key, 0, &mr, nullptr);
+  }
+  if (status != 0) return Error{-status};
+  if (mode & FI_MR_ENDPOINT) {
+    fi_mr_bind(mr, &endpoint_->fid, 0);
+    fi_mr_enable(mr);
+  }
+  Registration registration;
+  registration.handle = mr;
+  registration.descriptor = fi_mr_desc(mr);
+  registration.key = fi_mr_key(mr);
+  registration.base = (mode & FI_MR_VIRT_ADDR) ? 0 : reinterpret_cast<uint64_t>(address);
+  return registration;
+}
+
+void OfiEndpoint::unregister(Registration& registration) {
+  if (registration.handle) fi_close(&static_cast<fid_mr*>(registration.handle)->fid);
+  registration.handle = nullptr;
+}
+
+OfiEndpoint::Receive* OfiEndpoint::as_receive(void* context) {
+  auto* receive = static_cast<Receive*>(context);
+  size_t count = std::min(kReceives, info_->rx_attr->size);
+  return receive >= receives_.get() && receive < receives_.get() + count ? receive : nullptr;
+}
+
+void OfiEndpoint::transfer_done(Transfer& transfer, int error, Sink& sink) {
+  if (anonymous_errors_) std::erase(transfers_, &transfer);
+  sink.finished(transfer, error);
+}
+
+size_t OfiEndpoint::poll(Sink& sink) {
+  while (!injected_.empty()) {
+    Frame* frame = injected_.back();
+    injected_.pop_back();
+    sink.released(*frame, 0);
+  }
+  fi_cq_msg_entry entries[16];
+  ssize_t count = fi_cq_read(cq_.get(), entries, 16);
+  if (count == -FI_EAGAIN) return 0;
+  if (count < 0) {
+    report_error(sink);
+    return 1;
+  }
+  for (ssize_t i = 0; i < count; ++i) {
+    void* context = entries[i].op_context;
+    if (entries[i].flags & FI_RECV) {
+      auto& receive = *static_cast<Receive*>(context);
+      sink.received({receive.data, entries[i].len});
+      post(receive);
+    } else if (entries[i].flags & (FI_READ | FI_WRITE)) {
+      transfer_done(*static_cast<Transfer*>(context), 0, sink);
+    } else {
+      sink.released(*static_cast<Frame*>(context), 0);
+    }
+  }
+  return static_cast<size_t>(count);
+}
+
+void OfiEndpoint::report_error(Sink& sink) {
+  fi_cq_err_entry entry{};
+  if (fi_cq_readerr(cq_.get(), &entry, 0) <= 0) return;
+  int error = entry.err < 0 ? -entry.err : entry.err;
+  if (error == 0) error = EIO;
+  log(LogLevel::debug, "%s: an operation failed: error %d, provider's error %d", traits_.provider.c_str(), error,
+      entry.prov_errno);
+  void* context = entry.op_context;
+  if (!context) {
+    if (transfers_.empty()) return;
+    return transfer_done(*transfers_.front(), error, sink);
+  }
+  if (Receive* receive = as_receive(context)) {
+    post(*receive);
+  } else if (entry.flags & (FI_READ | FI_WRITE | FI_RMA)) {
+    transfer_done(*static_cast<Transfer*>(context), error, sink);
+  } else {
+    sink.released(*static_cast<Frame*>(context), error);
+  }
+}
+
+bool OfiEndpoint::may_sleep() {
+  if (!injected_.empty()) return false;
+  if (!traits_.has_wait_fd) return true;
+  fid* queue = &cq_->fid;
+  return fi_trywait(fabric_.get(), &queue, 1) == 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Endpoint>> open_endpoint(const OpenOptions& options) {
+  auto info = get_info(options.provider, options.node);
+  if (!info) return Error{info.error()};
+  auto endpoint = std::make_unique<OfiEndpoint>();
+  if (auto opened = endpoint->open(std::move(*info), options); !opened) return Error{opened.error()};
+  const Traits& traits = endpoint->traits();
+  log(LogLevel::info, "opened provider %s on %s: frames of %zu bytes, inject %zu, %s", traits.provider.c_str(),
+      options.node.empty() ? "this host" : options.node.c_str(), traits.frame_size, traits.inject_size,
+      traits.has_wait_fd ? "waitable" : "with doorbells");
+  return std::unique_ptr<Endpoint>(std::move(endpoint));
+}
+
+Result<std::string> choose_provider(const std::string& wanted, const std::string& node) {
+  bool automatic = wanted == "auto" || wanted == "tcp" || wanted == "shm";
+  static const char* const kTcp[] = {"tcp", "net", "tcp;ofi_rxm"};
+  if (!automatic) {
+    auto info = get_info(wanted, node);
+    if (!info) return Error{info.error()};
+    return std::string(wanted);
+  }
+  for (const char* candidate : kTcp) {
+    auto info = get_info(candidate, node);
+    // "tcp" may come back with a utility provider on top: then it has no RDM endpoints of its own.
+    if (info && strcmp((*info)->fabric_attr->prov_name, candidate) == 0) return std::string(candidate);
+    if (!info && info.error() == ENOENT) return Error{ENOENT};
+  }
+  return Error{ENODATA};
+}
+
+}  // namespace vb::fabric

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/channel.h"
+
+#include <atomic>
+#include <cerrno>
+
+#include "base/log.h"
+#include "transport/lane.h"
+#include "transport/presence.h"
+#include "transport/router.h"
+#include "wire/packet.h"
+
+namespace vb {
+
+namespace {
+// The most that stands in front of a payload.
+constexpr size_t kOverhead = sizeof(wire::FrameHeader) + sizeof(wire::PacketHeader) + sizeof(wire::RdmaHeader);
+}  // namespace
+
+Channel::Channel(Lane& lane, Rail& rail, const Peer& peer) :
+    lane_(lane), rail_(rail), peer_(peer), eager_limit_(rail.endpoint->traits().frame_size - kOverhead) {}
+
+Channel::~Channel() {
+  if (peer_.presence) unmap_presence(peer_.presence);
+}
+
+bool Channel::open_frame(Use use) {
+  current_ = rail_.frames.take(use == Use::kRequest ? FramePool::kForAnswers : 0);
+  if (!current_) return false;
+  current_->owner = this;
+  ++frames_out_;
+  wire::FrameHeader header{peer_.token};
+  memcpy(current_->data, &header, sizeof header);
+  current_->size = sizeof header;
+  lane_.dirty(*this);
+  return true;
+}
+
+unsigned char* Channel::begin(size_t size, Use use) {
+  if (!alive_) return nullptr;
+  // Requests queue behind what the fabric refuses; answers are few and free the other side.
+  if (use == Use::kRequest && backlog_) return nullptr;
+  if (current_ && wire::padded(current_->size) + size > rail_.endpoint->traits().frame_size) flush();
+  if (!current_ && !open_frame(use)) return nullptr;
+  size_t at = wire::padded(current_->size);
+  current_->size = static_cast<uint32_t>(at + size);
+  return current_->data + at;
+}
+
+void Channel::flush() {
+  fabric::Frame* frame = current_;
+  if (!frame) return;
+  current_ = nullptr;
+  ListNode<Channel, OnDirty>::unlink();
+  submit(*frame);
+}
+
+void Channel::submit(fabric::Frame& frame) {
+  int status = backlog_ ? EAGAIN : rail_.endpoint->send(peer_.address, frame);
+  if (status == 0) return wake_peer();
+  if (status != EAGAIN) {
+    log(LogLevel::debug, "a frame of %u bytes is refused by the fabric: error %d", frame.size, status);
+    released(frame, status);
+    return;
+  }
+  frame.next = nullptr;
+  *backlog_tail_ = &frame;
+  backlog_tail_ = &frame.next;
+  lane_.stalled(*this);
+}
+
+bool Channel::retry() {
+  bool moved = false;
+  while (backlog_ && alive_) {
+    fabric::Frame& frame = *backlog_;
+    fabric::Frame* next = frame.next;
+    int status = rail_.endpoint->send(peer_.address, frame);
+    if (status == EAGAIN) {
+      wake_peer();  // It may be asleep with its queue full of what we sent.
+      return moved;
+    }
+    moved = true;
+    backlog_ = next;
+    if (!backlog_) backlog_tail_ = &backlog_;
+    if (status == 0) {
+      wake_peer();
+    } else {
+      released(frame, status);
+    }
+  }
+  List<QueuePair, OnStalled> taken;
+  stalled_.move_to(taken);
+  while (!taken.empty()) {
+    QueuePair& qp = taken.pop_front();
+    qp.responder.advance();
+    qp.requester.run();
+    moved = true;
+  }
+  return moved;
+}
+
+void Channel::drop(fabric::Frame& frame) {
+  --frames_out_;
+  rail_.frames.give(frame);
+}
+
+void Channel::released(fabric::Frame& frame, int error) {
+  drop(frame);
+  // The fabric is reliable: what it cannot deliver, it never will.
+  if (error && alive_) lane_.lost(*this);
+}
+
+void Channel::wake_peer() {
+  if (!peer_.presence || rail_.endpoint->traits().has_wait_fd) return;
+  // Pairs with the fence in Helper::sleep: either the sleeper sees what was sent, or we see it asleep.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::atomic<uint32_t>& asleep = peer_.presence->asleep;
+  if (asleep.load(std::memory_order_relaxed) != 0 && asleep.exchange(0) != 0) peer_.link->ring_doorbell();
+}
+
+void Channel::attach(QueuePair& qp) { members_.push_back(qp); }
+
+void Channel::add_route(Route& route) { routes_.push_back(route); }
+
+void Channel::die(bool crashed) {
+  if (!alive_) return;
+  alive_ = false;
+  if (current_) {
+    ListNode<Channel, OnDirty>::unlink();
+    drop(*std::exchange(current_, nullptr));
+  }
+  while (backlog_) drop(*std::exchange(backlog_, backlog_->next));
+  backlog_tail_ = &backlog_;
+  while (!stalled_.empty()) stalled_.pop_front();
+  while (!routes_.empty()) routes_.pop_front().channel = nullptr;
+  if (peer_.link) std::exchange(peer_.link, nullptr)->channel_gone();
+  members_.for_each([&](QueuePair& qp) { qp.peer_gone(crashed); });
+}
+
+void Channel::probe() {
+  if (peer_.link) peer_.link->probe();
+}
+
+bool Channel::path_dead() { return peer_.link && peer_.link->unacknowledged(); }
+
+}  // namespace vb

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A channel: the path to one peer process that all queue pairs between the two share. Guarded by the lane's lock.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "base/list.h"
+#include "fabric/endpoint.h"
+#include "transport/queue_pair.h"
+#include "transport/rail.h"
+
+namespace vb {
+
+class Lane;
+struct PresencePage;
+
+/// A process's name for itself, random at its start.
+using ProcessId = std::array<unsigned char, 16>;
+
+/// What a channel needs of the control connection that made it.
+class ChannelLink {
+ public:
+  virtual void ring_doorbell() = 0;
+  /// Sends something that the peer's host must acknowledge, unless such is under way.
+  virtual void probe() = 0;
+  /// Something sent long ago has not been acknowledged by the peer's host.
+  virtual bool unacknowledged() = 0;
+  /// The channel has ended for another reason than the connection.
+  virtual void channel_gone() = 0;
+
+ protected:
+  ~ChannelLink() = default;
+};
+
+struct OnDirty;
+struct OnChannelRoutes;
+
+class Channel : public ListNode<Channel, OnDirty> {
+ public:
+  struct Peer {
+    ProcessId process{};
+    fabric::Peer address = 0;
+    uint64_t token = 0;                ///< the peer's name for this channel: its frames begin with it
+    PresencePage* presence = nullptr;  ///< the peer's page, when it shares memory with us
+    ChannelLink* link = nullptr;       ///< nullptr for loopback
+  };
+
+  Channel(Lane& lane, Rail& rail, const Peer& peer);
+  ~Channel();
+
+  fabric::Endpoint& endpoint() { return *rail_.endpoint; }
+  fabric::Peer peer() const { return peer_.address; }
+  bool same_peer(const Channel& other) const { return this == &other || peer_.process == other.peer_.process; }
+  const ProcessId& process() const { return peer_.process; }
+  bool alive() const { return alive_; }
+  bool unused() { return !alive_ && members_.empty(); }
+  /// Frames that the fabric still has.
+  uint32_t frames_out() const { return frames_out_; }
+
+  /// The largest payload that travels inside a request or an answer.
+  size_t eager_limit() const { return eager_limit_; }
+
+  enum class Use { kRequest, kAnswer };
+  /// Room for a packet of `size` bytes at the end of the frame being filled, or nullptr: then wait(). Requests leave the
+  /// last frames to answers, so that two sides that are full of requests cannot block each other.
+  unsigned char* begin(size_t size, Use use);
+  /// The queue pair is taken up again when there is room.
+  void wait(QueuePair& qp) { stalled_.push_back(qp); }
+  /// Sends the frame being filled.
+  void flush();
+  /// Sends what the fabric would not take before, and takes up who waits for room. True: something moved.
+  bool retry();
+  bool stalled() { return backlog_ != nullptr || !stalled_.empty(); }
+  void released(fabric::Frame& frame, int error);
+  /// A transfer was handed to the fabric: a sleeping peer may have to help.
+  void moved() { wake_peer(); }
+
+  void attach(QueuePair& qp);
+  /// A route that leads here; it forgets when the channel dies.
+  void add_route(Route& route);
+  /// The peer is gone. `crashed`: every queue pair goes to ERR, also one that waits for nothing.
+  void die(bool crashed);
+  void probe();
+  /// The peer's host has not taken what the control connection carries.
+  bool path_dead();
+
+  /// What frames that arrive here begin with.
+  uint64_t token = 0;
+  /// Malformed or misdirected packets: rejected, and counted.
+  uint64_t rejected = 0;
+
+ private:
+  bool open_frame(Use use);
+  void submit(fabric::Frame& frame);
+  void drop(fabric::Frame& frame);
+  void wake_peer();
+
+  Lane& lane_;
+  Rail& rail_;
+  Peer peer_;
+  bool alive_ = true;
+  size_t eager_limit_;
+  uint32_t frames_out_ = 0;
+  fabric::Frame* current_ = nullptr;
+  fabric::Frame* backlog_ = nullptr;
+  fabric::Frame** backlog_tail_ = &backlog_;
+  List<QueuePair, OnStalled> stalled_;
+  List<QueuePair, OnChannel> members_;
+  List<Route, OnChannelRoutes> routes_;
+};
+
+}  // namespace vb

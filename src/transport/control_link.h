@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// A control connection: finds out who the peer is, agrees on a fabric, and then is the sign of life. Lane's lock held.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/list.h"
+#include "transport/channel.h"
+#include "transport/pollable.h"
+#include "wire/control.h"
+
+namespace vb {
+
+class Route;
+class Router;
+
+class ControlLink final : public Pollable, public ChannelLink, public ListNode<ControlLink> {
+ public:
+  /// `route`: what wants the connection; nullptr for one that a peer has made.
+  ControlLink(Router& router, Fd socket, Route* route);
+  ~ControlLink();
+
+  void ready(uint32_t events) override;
+  bool established() const { return channel_ != nullptr; }
+  /// The handshake has taken too long.
+  bool late(uint64_t now_ns) const { return !established() && now_ns > deadline_ns_; }
+  bool initiated() const { return initiator_; }
+  void expire() { deadline_ns_ = 0; }
+  void give_up() { close("the handshake takes too long"); }
+  void say_goodbye();
+
+  void ring_doorbell() override { send(wire::Control::kDoorbell, nullptr, 0); }
+  void probe() override;
+  bool unacknowledged() override;
+  void channel_gone() override;
+
+ private:
+  enum class State { kConnecting, kHello, kOffer, kUp, kClosed };
+
+  void connected();
+  void send_hello();
+  void send(wire::Control type, const void* body, size_t size);
+  void write_out();
+  void read_in();
+  bool parse();
+  bool handle(wire::Control type, const unsigned char* body);
+  bool handle_hello(const wire::Hello& hello);
+  bool handle_offer(const wire::Offer& offer);
+  bool accept_offer(const wire::Offer& offer);
+  bool send_offer(wire::Path path);
+  bool same_host() const;
+  bool establish(const wire::Offer& offer);
+  void close(const char* reason);
+  void watch(bool writing);
+  void unlink_endpoint_file();
+
+  Router& router_;
+  Fd socket_;
+  Route* route_;
+  bool initiator_;
+  State state_;
+  bool goodbye_ = false;
+  bool watching_writes_ = false;
+  uint64_t deadline_ns_;
+  wire::Hello peer_{};
+  wire::Path offered_ = wire::Path::kFabric;
+  uint64_t token_ = 0;
+  bool token_reserved_ = false;
+  Rail* rail_ = nullptr;
+  PresencePage* presence_ = nullptr;
+  Channel* channel_ = nullptr;
+  std::string endpoint_file_;
+  std::vector<unsigned char> in_;
+  std::vector<unsigned char> out_;
+};
+
+}  // namespace vb

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/engine.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+
+#include "base/fork.h"
+#include "base/log.h"
+
+namespace vb {
+
+namespace {
+
+std::atomic<Engine*> current{nullptr};
+std::atomic<bool> started{false};
+
+// Plain locks: a child must be able to forget that somebody held them.
+SpinLock start_lock;
+
+void forget() {
+  current.store(nullptr);
+  started.store(false);
+  new (&start_lock) SpinLock;
+}
+
+/// Tells the peers, and removes what the fabric keeps outside the process.
+void at_exit() {
+  if (!started.load()) return;
+  Engine& self = engine();
+  auto guard = self.lane.hold();
+  self.lane.drain();
+  self.lane.settle_now();
+  self.router.close();
+  self.lane.close();
+}
+
+void nudge_helper() { engine().helper.nudge(); }
+
+}  // namespace
+
+Engine& engine() {
+  Engine* self = current.load(std::memory_order_acquire);
+  if (self) return *self;
+  std::lock_guard guard(start_lock);
+  self = current.load();
+  if (!self) {
+    self = new Engine;
+    self->lane.nudge_helper = nudge_helper;
+    current.store(self, std::memory_order_release);
+  }
+  return *self;
+}
+
+Result<void> start_engine() {
+  Engine& self = engine();
+  if (started.load(std::memory_order_acquire)) return {};
+  std::lock_guard guard(start_lock);
+  if (started.load()) return {};
+  if (auto opened = self.router.open(); !opened) return opened;
+  if (auto running = self.helper.start(); !running) return running;
+  static std::atomic<bool> registered{false};
+  if (!registered.exchange(true)) {
+    on_fork(forget);
+    atexit(at_exit);
+  }
+  started.store(true, std::memory_order_release);
+  return {};
+}
+
+
+bool engine_started() { return started.load(std::memory_order_acquire); }
+
+}  // namespace vb

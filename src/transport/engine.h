@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The one engine of a process: made at the first queue pair, never destroyed, left behind by a forked child.
+#pragma once
+
+#include "transport/helper.h"
+#include "transport/lane.h"
+#include "transport/router.h"
+
+namespace vb {
+
+struct Engine {
+  Lane lane;
+  Router router{lane};
+  Helper helper{lane, router};
+};
+
+/// The engine. Needs no libfabric and starts no thread.
+Engine& engine();
+/// Opens the router and starts the helper, once. Errors: of the system calls beneath.
+Result<void> start_engine();
+/// Whether start_engine() has been here.
+bool engine_started();
+
+}  // namespace vb

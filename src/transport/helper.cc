@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/helper.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "fabric/library.h"
+
+namespace vb {
+
+namespace {
+
+constexpr uint32_t kPollsOfEventConsumer = 256;
+constexpr int kStandByMs = 1;                        ///< how soon a program that stops polling is noticed
+constexpr uint64_t kTick = 20 * kMillisecond;        ///< retry budgets are watched this often
+constexpr uint64_t kLazyTick = 250 * kMillisecond;   ///< when nothing is outstanding
+
+/// A short slice makes the scheduler run us soon after a wake, even on a core where the program spins. No privilege
+/// needed; kernels before 6.12 ignore it.
+void ask_for_short_slice() {
+#ifdef SYS_sched_setattr
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes{};
+  attributes.size = sizeof attributes;
+  attributes.runtime = 100'000;  // ns
+  syscall(SYS_sched_setattr, 0, &attributes, 0);
+#endif
+}
+
+}  // namespace
+
+Result<void> Helper::start() {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&thread_, nullptr, main, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error) return Error{error};
+  pthread_setname_np(thread_, "verbatim");
+  return {};
+}
+
+void* Helper::main(void* self) {
+  static_cast<Helper*>(self)->run();
+  return nullptr;
+}
+
+void Helper::run() {
+  ask_for_short_slice();
+  // Loading the fabric takes some hundred milliseconds: here, where nobody waits for it with a lock.
+  static_cast<void>(static_cast<bool>(fabric::library()));
+  while (!lane_.closed()) {
+    if (somebody_polls()) {
+      stand_by();
+    } else {
+      serve();
+    }
+  }
+}
+
+bool Helper::somebody_polls() {
+  if (wanted_.exchange(false)) return false;
+  uint32_t polls = lane_.polls.load(std::memory_order_relaxed);
+  uint32_t moved = polls - std::exchange(seen_polls_, polls);
+  // A consumer of events polls a few times for each event, and relies on us in between.
+  return moved > (lane_.armed.load(std::memory_order_relaxed) > 0 ? kPollsOfEventConsumer : 0);
+}
+
+void Helper::take_over() {
+  if (lane_.helper_sleeps.load(std::memory_order_relaxed)) return;
+  if (!wanted_.exchange(true)) nudge();
+}
+
+void Helper::handle_control(int count) {
+  Poller& poller = router_.poller();
+  if (lane_.closed()) return;
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = poller.events()[i];
+    if (event.data.ptr) {
+      static_cast<Pollable*>(event.data.ptr)->ready(event.events);
+    } else {
+      poller.clear_nudge();
+    }
+  }
+}
+
+void Helper::maintain() {
+  uint64_t now = clock_ns();
+  if (now - last_tick_ns_ < kTick && lane_.next_deadline() > now) return;
+  last_tick_ns_ = now;
+  lane_.tick(now);
+  router_.tick(now);
+}
+
+/// The program polls: the fabric is its business, connections are ours.
+void Helper::stand_by() {
+  int count = router_.poller().wait(Poller::On::kControl, kStandByMs);
+  auto guard = lane_.hold();
+  handle_control(count);
+  maintain();
+}
+
+void Helper::serve() {
+  {
+    auto guard = lane_.hold();
+    lane_.drain();
+    maintain();
+  }
+  if (!sleep_deeply()) sched_yield();
+}
+
+int Helper::timeout_ms(uint64_t now_ns) const {
+  uint64_t until = (lane_.outstanding() || router_.retrying()) ? kTick : kLazyTick;
+  uint64_t deadline = lane_.next_deadline();
+  if (deadline != UINT64_MAX) until = std::min(until, deadline > now_ns ? deadline - now_ns : 0);
+  return static_cast<int>((until + kMillisecond - 1) / kMillisecond);
+}
+
+/// Sleeps until the fabric, a doorbell, a connection or a timer wakes it. False: there is something to do.
+bool Helper::sleep_deeply() {
+  int timeout;
+  {
+    auto guard = lane_.hold();
+    router_.presence().page().asleep.store(1);
+    lane_.helper_sleeps.store(true);
+    // Pairs with the fence in Channel::wake_peer.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    bool busy = lane_.pass() != 0 || lane_.stalled();
+    for (auto& rail : lane_.rails()) busy |= !rail->endpoint->may_sleep();
+    lane_.settle_now();
+    if (busy) {
+      router_.presence().page().asleep.store(0);
+      lane_.helper_sleeps.store(false);
+      return false;
+    }
+    timeout = timeout_ms(clock_ns());
+  }
+  int count = router_.poller().wait(Poller::On::kEverything, timeout);
+  auto guard = lane_.hold();
+  lane_.helper_sleeps.store(false);
+  router_.presence().page().asleep.store(0);
+  handle_control(count);
+  return true;
+}
+
+}  // namespace vb

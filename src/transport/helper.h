@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The helper thread: serves control connections always, and the fabric when no thread of the program polls.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+
+#include "transport/router.h"
+
+namespace vb {
+
+class Helper {
+ public:
+  Helper(Lane& lane, Router& router) : lane_(lane), router_(router) {}
+
+  /// Starts the thread, all signals blocked. EAGAIN: the system allows no more threads.
+  Result<void> start();
+  /// Wakes it. Any thread.
+  void nudge() { router_.poller().nudge(); }
+  /// A consumer waits for events: the helper serves the fabric at once.
+  void take_over();
+
+ private:
+  static void* main(void* self);
+  void run();
+  bool somebody_polls();
+  void stand_by();
+  void serve();
+  bool sleep_deeply();
+  void handle_control(int count);
+  void maintain();
+  int timeout_ms(uint64_t now_ns) const;
+
+  Lane& lane_;
+  Router& router_;
+  pthread_t thread_{};
+  uint32_t seen_polls_ = 0;
+  uint64_t last_tick_ns_ = 0;
+  std::atomic<bool> wanted_{false};
+};
+
+}  // namespace vb

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/lane.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "fabric/loopback_endpoint.h"
+#include "wire/packet.h"
+
+namespace vb {
+
+namespace {
+constexpr uint32_t kTimerPasses = 32;   ///< how often a polling thread looks at the clock
+constexpr uint32_t kIdlePasses = 64;    ///< polls in vain after which a program is taken to spin
+}  // namespace
+
+Lane::Lane() {
+  Rail& rail = add_rail(std::make_unique<fabric::LoopbackEndpoint>());
+  uint64_t token = reserve_token();
+  Channel::Peer self;
+  self.token = token;
+  loopback_ = &add_channel(rail, self, token);
+}
+
+Lane::~Lane() = default;
+
+// --- the data path -----------------------------------------------------------------------------------------------
+
+void Lane::kick(QueuePair& qp) {
+  if (try_lock()) {
+    qp.requester.run();
+    finish_kick();
+    return unlock();
+  }
+  if (!qp.kicked.exchange(true)) {
+    QueuePair* head = kicked_.load(std::memory_order_relaxed);
+    do {
+      qp.next_kicked = head;
+    } while (!kicked_.compare_exchange_weak(head, &qp));
+  }
+  if (try_lock()) {
+    run_kicked();
+    finish_kick();
+    unlock();
+  }
+}
+
+void Lane::finish_kick() {
+  flush_dirty();
+  if (!helper_sleeps.load(std::memory_order_relaxed)) return;
+  // Nobody else would look at the loopback, and no descriptor tells the helper of it.
+  while (rails_[0]->endpoint->poll(*this) != 0) settle_now();
+}
+
+/// Whoever left work while the lock was held relies on this look after the release.
+void Lane::unlock() {
+  lock_.unlock();
+  while (kicked_.load() != nullptr && lock_.try_lock()) {
+    run_kicked();
+    flush_dirty();
+    lock_.unlock();
+  }
+}
+
+size_t Lane::progress() {
+  if (!try_lock()) return 0;
+  polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  size_t happened = pass();
+  after_program_pass(happened);
+  unlock();
+  return happened;
+}
+
+/// While the helper sleeps deeply nobody would send what is owed after this call; and a program that spins makes its
+/// peers ring for nothing, so the helper is told to leave the field.
+void Lane::after_program_pass(size_t happened) {
+  if (!helper_sleeps.load(std::memory_order_relaxed)) return;
+  if (!owing_.empty()) settle_now();
+  idle_passes_ = happened ? 0 : idle_passes_ + 1;
+  if (idle_passes_ < kIdlePasses && stalled_.empty()) return;
+  idle_passes_ = 0;
+  nudge_helper();
+}
+
+size_t Lane::pass() {
+  if (closed_) return 0;
+  settle();
+  size_t happened = 0;
+  for (size_t i = 0; i < rails_.size(); ++i) happened += rails_[i]->endpoint->poll(*this);
+  run_kicked();
+  if (!stalled_.empty()) happened += retry_stalled();
+  if (++passes_ % kTimerPasses == 0 && !timers_.empty()) expire_timers();
+  flush_dirty();
+  if (!lost_.empty()) bury();
+  return happened;
+}
+
+void Lane::drain() {
+  constexpr int kLimit = 100'000;  // a peer that sends for ever must not hold us
+  for (int i = 0; i < kLimit && pass() != 0; ++i) {
+  }
+}
+
+void Lane::settle() {
+  while (!owing_.empty()) {
+    QueuePair& qp = owing_.pop_front();
+    qp.responder.send_acknowledgement();
+    if (static_cast<ListNode<QueuePair, OnOwing>&>(qp).linked()) return;  // no room now
+  }
+}
+
+void Lane::run_kicked() {
+  QueuePair* qp = kicked_.exchange(nullptr);
+  while (qp) {
+    QueuePair* next = qp->next_kicked;
+    qp->kicked.store(false);
+    qp->requester.run();
+    qp = next;
+  }
+}
+
+void Lane::flush_dirty() {
+  while (!dirty_.empty()) dirty_.front().flush();
+}
+
+void Lane::stalled(Channel& channel) {
+  if (helper_sleeps.load(std::memory_order_relaxed)) nudge_helper();
+  if (std::find(stalled_.begin(), stalled_.end(), &channel) == stalled_.end()) stalled_.push_back(&channel);
+}
+
+bool Lane::retry_stalled() {
+  bool moved = false;
+  std::vector<Channel*> channels;
+  channels.swap(stalled_);
+  for (Channel* channel : channels) {
+    moved |= channel->retry();
+    if (channel->alive() && channel->stalled()) stalled(*channel);
+  }
+  return moved;
+}
+
+void Lane::expire_timers() {
+  uint64_t now = clock_ns();
+  while (!timers_.empty() && timers_.top().deadline <= now) {
+    Timer timer = timers_.top();
+    timers_.pop();
+    QueuePair* qp = find(timer.qpn);
+    if (qp && qp->timer_deadline == timer.deadline) qp->requester.resume();
+  }
+}
+
+void Lane::tick(uint64_t now_ns) {
+  expire_timers();
+  outstanding_.for_each([&](QueuePair& qp) { qp.requester.tick(now_ns); });
+  flush_dirty();
+}
+
+// --- what the fabric reports -------------------------------------------------------------------------------------
+
+void Lane::received(std::span<const unsigned char> frame) {
+  wire::FrameHeader header;
+  if (frame.size() < sizeof header) {
+    ++rejected;
+    return;
+  }
+  memcpy(&header, frame.data(), sizeof header);
+  size_t index = header.token & 0xffff;
+  Channel* channel = index < channels_.size() ? channels_[index].get() : nullptr;
+  if (!channel || channel->token != header.token || !channel->alive()) {
+    ++rejected;
+    return;
+  }
+  frame = frame.subspan(sizeof header);
+  wire::Packet packet;
+  while (!frame.empty()) {
+    if (!wire::next_packet(frame, packet)) {
+      static std::atomic<bool> told{false};
+      log_once(told, LogLevel::warn, "a peer sends malformed packets: they are dropped and counted");
+      ++channel->rejected;
+      return;
+    }
+    QueuePair* qp = find(packet.header.dst_qpn);
+    if (qp) {
+      qp->receive(*channel, packet);
+    } else if (packet.header.kind <= wire::Kind::kFetchAdd) {
+      refuse_not_connected(*channel, packet);
+    } else if (packet.header.kind == wire::Kind::kQuiesce) {
+      answer_quiesce(*channel, packet);
+    }
+  }
+}
+
+/// For a queue pair that is not there (any more): nothing of it touches anything.
+void Lane::answer_quiesce(Channel& channel, const wire::Packet& packet) {
+  wire::PacketHeader header{wire::Kind::kQuiesced, 0, sizeof header, packet.header.src_qpn, packet.header.dst_qpn,
+                            packet.header.msn,     0, 0};
+  if (unsigned char* at = channel.begin(sizeof header, Channel::Use::kAnswer)) memcpy(at, &header, sizeof header);
+}
+
+void Lane::released(fabric::Frame& frame, int error) { static_cast<Channel*>(frame.owner)->released(frame, error); }
+
+void Lane::finished(fabric::Transfer& transfer, int error) { Responder::transfer_finished(transfer, error); }
+
+// --- queue pairs -------------------------------------------------------------------------------------------------
+
+void Lane::open_slot(uint32_t slot) { slots_[slot] = std::make_unique<Slot>(); }
+
+void Lane::add(QueuePair& qp) { slots_[qp.qpn >> kSlotBits]->members[qp.qpn % kSlotSize] = &qp; }
+
+void Lane::remove(QueuePair& qp) {
+  run_kicked();  // it may be on the list
+  slots_[qp.qpn >> kSlotBits]->members[qp.qpn % kSlotSize] = nullptr;
+  qp.bind(nullptr);
+  qp.ListNode<QueuePair, OnOutstanding>::unlink();
+  qp.ListNode<QueuePair, OnOwing>::unlink();
+  qp.ListNode<QueuePair, OnRoute>::unlink();
+  qp.route = nullptr;
+  bury();
+}
+
+void Lane::drained(QueuePair& qp) {
+  if (!qp.drain_event_owed || !qp.requester.drained()) return;
+  qp.drain_event_owed = false;
+  qp.config.listener->async_event(IBV_EVENT_SQ_DRAINED);
+}
+
+void Lane::start_timer(QueuePair& qp, uint64_t deadline_ns) {
+  qp.timer_deadline = deadline_ns;
+  timers_.push({deadline_ns, qp.qpn});
+  if (helper_sleeps.load(std::memory_order_relaxed)) nudge_helper();
+}
+
+// --- rails and channels ------------------------------------------------------------------------------------------
+
+Rail& Lane::add_rail(std::unique_ptr<fabric::Endpoint> endpoint) {
+  rails_.push_back(std::make_unique<Rail>(std::move(endpoint)));
+  return *rails_.back();
+}
+
+uint64_t Lane::reserve_token() {
+  uint16_t index;
+  if (free_tokens_.empty()) {
+    index = static_cast<uint16_t>(channels_.size());
+    channels_.emplace_back();
+  } else {
+    index = free_tokens_.back();
+    free_tokens_.pop_back();
+  }
+  return (random_value<uint64_t>() & ~uint64_t{0xffff}) | index;
+}
+
+Channel& Lane::add_channel(Rail& rail, const Channel::Peer& peer, uint64_t token) {
+  std::unique_ptr<Channel>& slot = channels_[token & 0xffff];
+  slot = std::make_unique<Channel>(*this, rail, peer);
+  slot->token = token;
+  return *slot;
+}
+
+Channel* Lane::channel_of(const ProcessId& process) {
+  for (auto& channel : channels_) {
+    if (channel && channel.get() != loopback_ && channel->alive() && channel->process() == process) return channel.get();
+  }
+  return nullptr;
+}
+
+/// Ends the channels that lost something, and deletes those that are dead and unused.
+void Lane::bury() {
+  for (Channel* channel : std::exchange(lost_, {})) channel->die(true);
+  for (size_t i = 0; i < channels_.size(); ++i) {
+    if (!channels_[i] || !channels_[i]->unused() || channels_[i]->frames_out() != 0) continue;
+    std::erase(stalled_, channels_[i].get());
+    channels_[i].reset();
+    release_token(i);
+  }
+}
+
+void Lane::close() {
+  settle();
+  flush_dirty();
+  closed_ = true;
+  for (auto& channel : channels_) {
+    if (channel) channel->die(false);
+  }
+  for (auto& rail : rails_) rail->endpoint->close();
+}
+
+}  // namespace vb

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The lane: everything that moves data in this process, serialised by one lock that nobody waits for on the data path.
+// Who posts or polls tries the lock; who does not get it leaves its work on a list that the holder takes up before it
+// is done (flat combining).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <vector>
+
+#include "base/list.h"
+#include "base/spinlock.h"
+#include "fabric/endpoint.h"
+#include "transport/channel.h"
+#include "transport/memory.h"
+#include "transport/queue_pair.h"
+
+namespace vb {
+
+/// QPN: 12 bits slot, 12 bits index.
+inline constexpr uint32_t kSlotBits = 12;
+inline constexpr uint32_t kSlotCount = 1u << 12;
+inline constexpr uint32_t kSlotSize = 1u << kSlotBits;
+
+class Lane final : public fabric::Sink {
+ public:
+  Lane();
+  ~Lane();
+
+  // --- the data path ---
+  /// WRs were posted: sends them, now or by whoever holds the lock.
+  void kick(QueuePair& qp);
+  /// What polling does. Returns how much happened; 0 also when another thread is at it.
+  size_t progress();
+
+  // --- with the lock held ---
+  /// Locks out everybody; for all that is not the data path.
+  [[nodiscard]] std::unique_lock<Lane> hold() { return std::unique_lock<Lane>(*this); }
+  void lock() { lock_.lock(); }
+  bool try_lock() { return lock_.try_lock(); }
+  void unlock();
+
+  MemoryTable memory;
+
+  void add(QueuePair& qp);
+  void remove(QueuePair& qp);
+  QueuePair* find(uint32_t qpn) const {
+    const Slot* slot = slots_[(qpn >> kSlotBits) % kSlotCount].get();
+    return slot ? slot->members[qpn % kSlotSize] : nullptr;
+  }
+  void open_slot(uint32_t slot);
+
+  Channel& loopback() { return *loopback_; }
+  Rail& add_rail(std::unique_ptr<fabric::Endpoint> endpoint);
+  /// The lane owns the channel; it is deleted when it is dead and no queue pair is left on it.
+  Channel& add_channel(Rail& rail, const Channel::Peer& peer, uint64_t token);
+  /// A token for a channel to come: its index and something unguessable.
+  uint64_t reserve_token();
+  void release_token(uint64_t token) { free_tokens_.push_back(static_cast<uint16_t>(token & 0xffff)); }
+  Channel* channel_of(const ProcessId& process);
+
+  /// One pass: fabric events, posted work, timers, acknowledgements. Returns how much happened.
+  size_t pass();
+  /// Passes until nothing happens any more.
+  void drain();
+  void tick(uint64_t now_ns);
+  /// Sends every acknowledgement that is owed.
+  void settle();
+  void settle_now() {
+    settle();
+    flush_dirty();
+  }
+  bool outstanding() { return !outstanding_.empty(); }
+  bool stalled() { return !stalled_.empty(); }
+  uint64_t next_deadline() const { return timers_.empty() ? UINT64_MAX : timers_.top().deadline; }
+  const std::vector<std::unique_ptr<Rail>>& rails() const { return rails_; }
+  /// The fabric objects go, and nothing moves any more (exit).
+  void close();
+  bool closed() const { return closed_; }
+
+  // --- what the transport tells ---
+  void watch(QueuePair& qp) { outstanding_.push_back(qp); }
+  void owe(QueuePair& qp) { owing_.push_back(qp); }
+  void dirty(Channel& channel) { dirty_.push_back(channel); }
+  void stalled(Channel& channel);
+  void lost(Channel& channel) { lost_.push_back(&channel); }
+  void drained(QueuePair& qp);
+  void start_timer(QueuePair& qp, uint64_t deadline_ns);
+  static void answer_quiesce(Channel& channel, const wire::Packet& packet);
+
+  void received(std::span<const unsigned char> frame) override;
+  void released(fabric::Frame& frame, int error) override;
+  void finished(fabric::Transfer& transfer, int error) override;
+
+  /// Frames that named no channel of ours: rejected, and counted.
+  std::atomic<uint64_t> rejected{0};
+  /// Counts passes by programs, so that the helper sees whether somebody polls.
+  std::atomic<uint32_t> polls{0};
+  /// Set by the helper while it sleeps until the fabric wakes it: what it would do later must be done now.
+  std::atomic<bool> helper_sleeps{false};
+  /// Completion queues that will wake a consumer: the helper keeps serving the fabric.
+  std::atomic<int> armed{0};
+  /// Wakes the helper. Set once, before the first queue pair.
+  void (*nudge_helper)() = nullptr;
+
+ private:
+  struct Slot {
+    std::array<QueuePair*, kSlotSize> members{};
+  };
+  struct Timer {
+    uint64_t deadline;
+    uint32_t qpn;
+    bool operator<(const Timer& other) const { return deadline > other.deadline; }
+  };
+
+  void finish_kick();
+  void run_kicked();
+  void flush_dirty();
+  bool retry_stalled();
+  void expire_timers();
+  void bury();
+  void after_program_pass(size_t happened);
+
+  PoliteLock lock_;
+  std::atomic<QueuePair*> kicked_{nullptr};
+  bool closed_ = false;
+  uint32_t passes_ = 0;
+  uint32_t idle_passes_ = 0;
+  std::array<std::unique_ptr<Slot>, kSlotCount> slots_;
+  std::vector<std::unique_ptr<Rail>> rails_;
+  std::vector<std::unique_ptr<Channel>> channels_;  ///< by token index; nullptr: free or reserved
+  std::vector<uint16_t> free_tokens_;
+  std::vector<Channel*> lost_;
+  Channel* loopback_ = nullptr;
+  List<QueuePair, OnOutstanding> outstanding_;
+  List<QueuePair, OnOwing> owing_;
+  List<Channel, OnDirty> dirty_;
+  std::vector<Channel*> stalled_;
+  std::priority_queue<Timer> timers_;
+};
+
+}  // namespace vb

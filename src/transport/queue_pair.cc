@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/queue_pair.h"
+
+#include "transport/channel.h"
+#include "transport/lane.h"
+
+namespace vb {
+
+using wire::Kind;
+
+void QueuePair::fail(ibv_wc_status first, uint32_t vendor_error) {
+  if (state() == IBV_QPS_ERR || state() == IBV_QPS_RESET) return;
+  set_state(IBV_QPS_ERR);
+  requester.fail(first, vendor_error);
+  responder.stop();  // flushes, once nothing moves any more
+}
+
+void QueuePair::flush() {
+  requester.flush();
+  if (responder.quiet()) flush_receives();
+}
+
+void QueuePair::flush_receives() {
+  if (config.shared_receives) {
+    // The SRQ's WRs are not this queue pair's: it only says that it takes no more of them.
+    if (!last_wqe_told_) config.listener->async_event(IBV_EVENT_QP_LAST_WQE_REACHED);
+    last_wqe_told_ = true;
+    return;
+  }
+  ReceiveWqe wqe;
+  for (bool limit = false; receive_queue.pop(wqe, limit);) {
+    if (mute) continue;
+    Cqe cqe;
+    cqe.wr_id = wqe.wr_id;
+    cqe.status = IBV_WC_WR_FLUSH_ERR;
+    cqe.opcode = IBV_WC_RECV;
+    cqe.qp_num = qpn;
+    cqe.src_qp = path.dest_qpn;
+    config.recv_cq->push(cqe, true);
+  }
+}
+
+void QueuePair::reset() {
+  requester.reset();
+  responder.reset();
+  receive_queue.clear();
+  early_.clear();
+  last_wqe_told_ = false;
+}
+
+void QueuePair::peer_gone(bool crashed) {
+  requester.peer_gone();
+  bool connected = state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD;
+  if (!connected || !crashed) return;
+  // With sends outstanding the first of them tells; otherwise nothing else would.
+  bool sends = !requester.idle();
+  if (!sends) config.listener->async_event(IBV_EVENT_QP_FATAL);
+  fail(sends ? IBV_WC_RETRY_EXC_ERR : IBV_WC_WR_FLUSH_ERR);
+}
+
+void QueuePair::receive(Channel& from, const wire::Packet& packet) {
+  bool request = packet.header.kind <= Kind::kFetchAdd;
+  bool expected_source = packet.header.src_qpn == path.dest_qpn && state() != IBV_QPS_RESET && state() != IBV_QPS_INIT;
+  if (expected_source && !channel_ && route) return park(from, packet);
+  if (!expected_source || !channel_ || !channel_->same_peer(from)) {
+    if (request) refuse_not_connected(from, packet);
+    if (packet.header.kind == Kind::kQuiesce) Lane::answer_quiesce(from, packet);
+    return;
+  }
+  if (packet.has(wire::kAckValid)) requester.acknowledged(packet.header.ack);
+  switch (packet.header.kind) {
+    case Kind::kReadResponse:
+      return requester.read_response(packet);
+    case Kind::kAtomicResponse:
+      return requester.atomic_response(packet);
+    case Kind::kNak:
+      return requester.refused(packet);
+    case Kind::kQuiesce:
+      return responder.quiesce(packet);
+    case Kind::kQuiesced:
+      return requester.quiesced();
+    case Kind::kAck:
+      return;
+    default:
+      break;
+  }
+  if (can_receive()) responder.request(packet);
+}
+
+void QueuePair::park(Channel& from, const wire::Packet& packet) {
+  if (early_.size() >= kWindow) return;
+  early_.push_back({&from, {packet.source.begin(), packet.source.end()}});
+}
+
+void QueuePair::bind(Channel* channel) {
+  ListNode<QueuePair, OnChannel>::unlink();
+  ListNode<QueuePair, OnStalled>::unlink();
+  channel_ = channel;
+  std::vector<Early> early;
+  early.swap(early_);
+  if (!channel) return;
+  channel->attach(*this);
+  for (Early& each : early) {
+    std::span<const unsigned char> bytes(each.bytes);
+    wire::Packet packet;
+    if (wire::next_packet(bytes, packet)) receive(*each.from, packet);
+  }
+  requester.run();
+}
+
+}  // namespace vb

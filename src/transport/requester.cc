@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/requester.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "transport/channel.h"
+#include "transport/lane.h"
+#include "transport/opcodes.h"
+#include "transport/queue_pair.h"
+#include "transport/timing.h"
+
+namespace vb {
+
+using wire::Kind;
+
+void Requester::run() {
+  SendQueue& queue = qp_.send_queue;
+  if (qp_.state() == IBV_QPS_ERR) return flush();
+  if (qp_.state() != IBV_QPS_RTS || waiting_ || halted_) return;
+  Channel* channel = qp_.channel();
+  if (!channel || !channel->alive()) {
+    if (next_ != queue.posted()) qp_.config.lane->watch(qp_);
+    return;
+  }
+  for (uint32_t posted = queue.posted(); next_ != posted;) {
+    SendWqe& wqe = queue.at(next_);
+    if (!may_start(wqe)) break;
+    Sent sent = transmit(wqe);
+    if (sent == Sent::kLater) {
+      channel->wait(qp_);
+      break;
+    }
+    if (sent == Sent::kBad) {
+      halted_ = true;
+      break;
+    }
+    ++next_;
+    ++next_msn_;
+    if (wqe.reads_back()) ++reads_;
+  }
+  retire();
+}
+
+bool Requester::may_start(const SendWqe& wqe) const {
+  if (next_msn_ - acked_ >= kWindow) return false;
+  if ((wqe.flags & IBV_SEND_FENCE) != 0 && reads_ != 0) return false;
+  return !wqe.reads_back() || reads_ < qp_.path.max_rd_atomic || qp_.path.max_rd_atomic == 0;
+}
+
+Requester::Sent Requester::transmit(SendWqe& wqe) {
+  wqe.msn = next_msn_;
+  wqe.done = false;
+  wqe.indirect = false;
+  wqe.status = IBV_WC_LOC_PROT_ERR;
+  switch (wqe.opcode) {
+    case IBV_WR_SEND:
+    case IBV_WR_SEND_WITH_IMM:
+    case IBV_WR_SEND_WITH_INV:
+    case IBV_WR_RDMA_WRITE:
+    case IBV_WR_RDMA_WRITE_WITH_IMM:
+      return send_data(wqe);
+    case IBV_WR_RDMA_READ:
+      return send_read(wqe);
+    default:
+      return send_atomic(wqe);
+  }
+}
+
+Requester::Sent Requester::send_data(SendWqe& wqe) {
+  Kind kind = opcodes::is_write(wqe.opcode) ? Kind::kWrite : Kind::kSend;
+  if (wqe.length > path::kMaxMessage) {
+    wqe.status = IBV_WC_LOC_LEN_ERR;
+    return Sent::kBad;
+  }
+  if (!wqe.is_inline() && !check_sges(wqe, kLocalRead)) return Sent::kBad;
+  if (wqe.is_inline() || wqe.length <= qp_.channel()->eager_limit()) return put_inline(wqe, kind);
+  return put_indirect(wqe, kind, fabric::kRemoteRead);
+}
+
+Requester::Sent Requester::send_read(SendWqe& wqe) {
+  if (qp_.path.max_rd_atomic == 0) {
+    wqe.status = IBV_WC_LOC_QP_OP_ERR;
+    return Sent::kBad;
+  }
+  if (!check_sges(wqe, kLocalWrite)) return Sent::kBad;
+  if (wqe.length > qp_.channel()->eager_limit()) return put_indirect(wqe, Kind::kRead, fabric::kRemoteWrite);
+  unsigned char* at = begin(wqe, Kind::kRead, 0, sizeof(wire::RdmaHeader));
+  if (!at) return Sent::kLater;
+  wire::RdmaHeader rdma{wqe.remote_address, wqe.rkey, wqe.length};
+  memcpy(at, &rdma, sizeof rdma);
+  return Sent::kYes;
+}
+
+Requester::Sent Requester::send_atomic(SendWqe& wqe) {
+  if (qp_.path.max_rd_atomic == 0 || wqe.length != 8) {
+    wqe.status = qp_.path.max_rd_atomic == 0 ? IBV_WC_LOC_QP_OP_ERR : IBV_WC_LOC_LEN_ERR;
+    return Sent::kBad;
+  }
+  if (!check_sges(wqe, kLocalWrite)) return Sent::kBad;
+  Kind kind = wqe.opcode == IBV_WR_ATOMIC_CMP_AND_SWP ? Kind::kCompareSwap : Kind::kFetchAdd;
+  unsigned char* at = begin(wqe, kind, 0, sizeof(wire::AtomicHeader));
+  if (!at) return Sent::kLater;
+  wire::AtomicHeader atomic{wqe.remote_address, wqe.rkey, 0, wqe.compare_add, wqe.swap};
+  memcpy(at, &atomic, sizeof atomic);
+  return Sent::kYes;
+}
+
+unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, size_t body) {
+  size_t size = sizeof(wire::PacketHeader) + body;
+  unsigned char* at = qp_.channel()->begin(size, Channel::Use::kRequest);
+  if (!at) return nullptr;
+  flags |= opcodes::wire_flags(wqe.opcode) | ((wqe.flags & IBV_SEND_SOLICITED) ? wire::kSolicited : 0) | wire::kAckValid |
+           wire::round_flags(round_);
+  wire::PacketHeader header{kind,     flags,    static_cast<uint16_t>(size),         qp_.path.dest_qpn,
+                            qp_.qpn,  wqe.msn,  qp_.responder.acknowledgement(),     wqe.imm};
+  memcpy(at, &header, sizeof header);
+  qp_.ListNode<QueuePair, OnOwing>::unlink();
+  qp_.config.lane->watch(qp_);
+  return at + sizeof header;
+}
+
+Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
+  size_t extra = kind == Kind::kWrite ? sizeof(wire::RdmaHeader) : 0;
+  unsigned char* at = begin(wqe, kind, 0, extra + wqe.length);
+  if (!at) return Sent::kLater;
+  if (kind == Kind::kWrite) {
+    wire::RdmaHeader rdma{wqe.remote_address, wqe.rkey, wqe.length};
+    memcpy(at, &rdma, sizeof rdma);
+    at += sizeof rdma;
+  }
+  if (wqe.is_inline()) {
+    memcpy(at, wqe.inline_data(), wqe.length);
+  } else {
+    for (uint32_t i = 0; i < wqe.sge_count; ++i) {
+      const ibv_sge& sge = wqe.sges()[i];
+      if (sge.length == 0) continue;
+      memcpy(at, wqe.exposed()[i]->host(sge.addr), sge.length);
+      at += sge.length;
+    }
+  }
+  wqe.done = !qp_.reliable();
+  return Sent::kYes;
+}
+
+Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposure) {
+  wire::Piece pieces[wire::kMaxPieces];
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
+    const ibv_sge& sge = wqe.sges()[i];
+    if (sge.length == 0) continue;
+    MemoryRegion& region = *wqe.exposed()[i];
+    fabric::Registration* registration = expose(region, qp_.channel()->endpoint(), exposure);
+    if (!registration) {
+      wqe.status = IBV_WC_LOC_QP_OP_ERR;
+      return Sent::kBad;
+    }
+    pieces[count++] = {reinterpret_cast<uint64_t>(region.host(sge.addr)) - registration->base, registration->key, sge.length};
+  }
+  size_t rdma_size = kind == Kind::kSend ? 0 : sizeof(wire::RdmaHeader);
+  size_t pieces_size = count * sizeof(wire::Piece);
+  unsigned char* at = begin(wqe, kind, wire::kIndirect, rdma_size + sizeof(wire::IndirectHeader) + pieces_size);
+  if (!at) return Sent::kLater;
+  wire::RdmaHeader rdma{wqe.remote_address, wqe.rkey, wqe.length};
+  memcpy(at, &rdma, rdma_size);
+  wire::IndirectHeader indirect{wqe.length, count};
+  memcpy(at + rdma_size, &indirect, sizeof indirect);
+  memcpy(at + rdma_size + sizeof indirect, pieces, pieces_size);
+  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
+    if (wqe.sges()[i].length) retain(*wqe.exposed()[i]);
+  }
+  wqe.indirect = true;
+  ++exposed_;
+  return Sent::kYes;
+}
+
+bool Requester::check_sges(SendWqe& wqe, unsigned access) {
+  MemoryTable& memory = qp_.config.lane->memory;
+  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
+    const ibv_sge& sge = wqe.sges()[i];
+    if (sge.length == 0) continue;
+    wqe.exposed()[i] = memory.local(sge.lkey, qp_.config.pd, sge.addr, sge.length, access);
+    if (!wqe.exposed()[i]) return false;
+  }
+  return true;
+}
+
+void Requester::conceal(SendWqe& wqe) {
+  if (!wqe.indirect) return;
+  wqe.indirect = false;
+  --exposed_;
+  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
+    if (wqe.sges()[i].length) release(*wqe.exposed()[i]);
+  }
+}
+
+SendWqe* Requester::outstanding(uint32_t msn) {
+  SendQueue& queue = qp_.send_queue;
+  uint32_t head = queue.retired();
+  if (head == next_) return nullptr;
+  uint32_t offset = msn - queue.at(head).msn;
+  return offset < next_ - head ? &queue.at(head + offset) : nullptr;
+}
+
+void Requester::acknowledged(uint32_t msn) {
+  if (!before(acked_, msn) || before(next_msn_, msn)) return;
+  acked_ = msn;
+  retire();
+  if (next_ != qp_.send_queue.posted()) run();
+}
+
+void Requester::answered(uint32_t msn) {
+  SendWqe* wqe = outstanding(msn);
+  wqe->done = true;
+  --reads_;
+  conceal(*wqe);
+  if (!before(msn, acked_)) acked_ = msn + 1;
+  retire();
+  if (next_ != qp_.send_queue.posted()) run();
+}
+
+bool Requester::scatter(SendWqe& wqe, const unsigned char* data, size_t size) {
+  if (!check_sges(wqe, kLocalWrite)) return false;
+  for (uint32_t i = 0; i < wqe.sge_count && size > 0; ++i) {
+    const ibv_sge& sge = wqe.sges()[i];
+    if (sge.length == 0) continue;
+    size_t part = std::min<size_t>(sge.length, size);
+    memcpy(wqe.exposed()[i]->host(sge.addr), data, part);
+    data += part;
+    size -= part;
+  }
+  return true;
+}
+
+void Requester::read_response(const wire::Packet& packet) {
+  SendWqe* wqe = outstanding(packet.header.msn);
+  if (qp_.state() == IBV_QPS_ERR || !wqe || wqe->opcode != IBV_WR_RDMA_READ || wqe->done) return;
+  if (!wqe->indirect) {
+    if (packet.length != wqe->length || packet.has(wire::kIndirect)) return qp_.fail(IBV_WC_BAD_RESP_ERR);
+    if (!scatter(*wqe, packet.payload.data(), packet.payload.size())) return qp_.fail(IBV_WC_LOC_PROT_ERR);
+  }
+  answered(packet.header.msn);
+}
+
+void Requester::atomic_response(const wire::Packet& packet) {
+  SendWqe* wqe = outstanding(packet.header.msn);
+  if (qp_.state() == IBV_QPS_ERR || !wqe || !opcodes::is_atomic(wqe->opcode) || wqe->done) return;
+  uint64_t original = packet.atomic.compare_add;
+  if (!scatter(*wqe, reinterpret_cast<const unsigned char*>(&original), sizeof original)) {
+    return qp_.fail(IBV_WC_LOC_PROT_ERR);
+  }
+  answered(packet.header.msn);
+}
+
+void Requester::retire() {
+  SendQueue& queue = qp_.send_queue;
+  bool any = false;
+  while (queue.retired() != next_) {
+    SendWqe& wqe = queue.at(queue.retired());
+    if (!wqe.done && (wqe.reads_back() || !before(wqe.msn, acked_))) break;
+    conceal(wqe);
+    complete(wqe, IBV_WC_SUCCESS, 0);
+    queue.retire();
+    any = true;
+  }
+  if (any) restart_budgets();
+  if (queue.retired() != next_) return;
+  if (halted_) return qp_.fail(static_cast<ibv_wc_status>(queue.at(next_).status));
+  if (next_ == queue.posted()) qp_.ListNode<QueuePair, OnOutstanding>::unlink();
+  if (qp_.state() == IBV_QPS_SQD) qp_.config.lane->drained(qp_);
+}
+
+bool Requester::drained() const { return qp_.send_queue.retired() == next_; }
+
+bool Requester::idle() const { return qp_.send_queue.retired() == qp_.send_queue.posted(); }
+
+void Requester::complete(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
+  bool signaled = (wqe.flags & IBV_SEND_SIGNALED) != 0 || qp_.config.signal_all;
+  if ((!signaled && status == IBV_WC_SUCCESS) || qp_.mute) return;
+  Cqe cqe;
+  cqe.wr_id = wqe.wr_id;
+  cqe.status = status;
+  cqe.opcode = opcodes::completion(wqe.opcode);
+  cqe.vendor_err = vendor_error;
+  cqe.byte_len = wqe.length;
+  cqe.qp_num = qp_.qpn;
+  cqe.src_qp = qp_.path.dest_qpn;
+  qp_.config.send_cq->push(cqe, false);
+}
+
+void Requester::restart_budgets() {
+  rnr_left_ = qp_.path.rnr_retry;
+  retries_left_ = qp_.path.retry_count;
+}
+
+void Requester::rewind(uint32_t msn) {
+  SendQueue& queue = qp_.send_queue;
+  uint32_t first = next_ - (next_msn_ - msn);
+  for (uint32_t i = first; i != next_; ++i) {
+    SendWqe& wqe = queue.at(i);
+    conceal(wqe);
+    if (wqe.reads_back() && !wqe.done) --reads_;
+  }
+  next_ = first;
+  next_msn_ = msn;
+  ++round_;
+}
+
+void Requester::refused(const wire::Packet& packet) {
+  uint32_t msn = packet.header.msn;
+  auto code = static_cast<wire::NakCode>(packet.header.aux & 0xff);
+  if (qp_.state() == IBV_QPS_ERR || waiting_ || !outstanding(msn)) return;
+  if (wire::round_of(packet.header) != (round_ & wire::kRoundMask)) return;  // about a sending that was repeated since
+  if (!qp_.reliable()) return acknowledged(msn + 1);  // UC: lost, as on a wire
+  if (code != wire::NakCode::kNotConnected) acknowledged(msn);
+  if (!outstanding(msn)) return;
+  switch (code) {
+    case wire::NakCode::kReceiverNotReady:
+      return refused_not_ready(packet);
+    case wire::NakCode::kNotConnected:
+      return refused_not_connected(packet);
+    case wire::NakCode::kInvalidRequest:
+      return qp_.fail(IBV_WC_REM_INV_REQ_ERR);
+    case wire::NakCode::kRemoteAccess:
+      return qp_.fail(IBV_WC_REM_ACCESS_ERR);
+    case wire::NakCode::kRemoteOperation:
+      return qp_.fail(IBV_WC_REM_OP_ERR);
+  }
+}
+
+void Requester::refused_not_ready(const wire::Packet& packet) {
+  if (rnr_left_ == 0) return qp_.fail(IBV_WC_RNR_RETRY_EXC_ERR);
+  if (rnr_left_ != path::kInfiniteRnrRetry) --rnr_left_;
+  rewind(packet.header.msn);
+  retry_counts_ = false;
+  start_timer(path::rnr_timer_ns(packet.header.aux >> 8));
+}
+
+void Requester::refused_not_connected(const wire::Packet& packet) {
+  rewind(packet.header.msn);
+  retry_counts_ = true;
+  start_timer(path::timeout_ns(qp_.path.timeout));
+}
+
+void Requester::start_timer(uint64_t delay_ns) {
+  waiting_ = true;
+  qp_.config.lane->start_timer(qp_, clock_ns() + delay_ns);
+}
+
+void Requester::resume() {
+  if (!waiting_) return;
+  waiting_ = false;
+  stalled_since_ = 0;
+  if (qp_.state() == IBV_QPS_ERR) return;
+  if (retry_counts_ && qp_.path.timeout != 0) {
+    if (retries_left_ == 0) return qp_.fail(IBV_WC_RETRY_EXC_ERR);
+    --retries_left_;
+  }
+  run();
+}
+
+uint64_t Requester::budget_ns() const { return path::timeout_ns(qp_.path.timeout) * (qp_.path.retry_count + 1u); }
+
+void Requester::tick(uint64_t now_ns) {
+  uint32_t mark = qp_.send_queue.retired();
+  if (mark != tick_mark_ || waiting_ || stalled_since_ == 0) {
+    tick_mark_ = mark;
+    stalled_since_ = now_ns;
+    return;
+  }
+  if (qp_.state() != IBV_QPS_RTS && qp_.state() != IBV_QPS_SQD) return;
+  Channel* channel = qp_.channel();
+  bool gone = !channel || !channel->alive();
+  if (!gone && now_ns - stalled_since_ > budget_ns() / 2) channel->probe();
+  // The budget measures the path: a peer whose process lives, however slow, is not given up.
+  if (now_ns - stalled_since_ < budget_ns()) return;
+  if (qp_.path.timeout == 0 && !(channel && gone)) return;
+  if (gone || channel->path_dead()) qp_.fail(IBV_WC_RETRY_EXC_ERR);
+}
+
+void Requester::fail(ibv_wc_status first, uint32_t vendor_error) {
+  first_status_ = first;
+  first_vendor_error_ = vendor_error;
+  halted_ = false;
+  waiting_ = false;
+}
+
+void Requester::flush() {
+  SendQueue& queue = qp_.send_queue;
+  if (exposed_ != 0) {
+    Channel* channel = qp_.channel();
+    if (!channel || !channel->alive()) return peer_gone();
+    if (quiescing_) return;
+    unsigned char* at = channel->begin(sizeof(wire::PacketHeader), Channel::Use::kAnswer);
+    if (!at) return channel->wait(qp_);
+    wire::PacketHeader header{Kind::kQuiesce, 0, sizeof header, qp_.path.dest_qpn, qp_.qpn, next_msn_, 0, 0};
+    memcpy(at, &header, sizeof header);
+    quiescing_ = true;
+    return;
+  }
+  for (uint32_t posted = queue.posted(); queue.retired() != posted; queue.retire()) {
+    SendWqe& wqe = queue.at(queue.retired());
+    bool first = first_status_ != IBV_WC_WR_FLUSH_ERR;
+    complete(wqe, first_status_, first ? first_vendor_error_ : 0);
+    first_status_ = IBV_WC_WR_FLUSH_ERR;
+    if (queue.retired() == next_) ++next_;
+  }
+  next_ = queue.retired();
+  reads_ = 0;
+  qp_.ListNode<QueuePair, OnOutstanding>::unlink();
+}
+
+void Requester::quiesced() {
+  if (!quiescing_) return;
+  quiescing_ = false;
+  peer_gone();
+}
+
+void Requester::peer_gone() {
+  SendQueue& queue = qp_.send_queue;
+  for (uint32_t i = queue.retired(); i != next_; ++i) conceal(queue.at(i));
+  if (qp_.state() == IBV_QPS_ERR) flush();
+}
+
+void Requester::reset() {
+  qp_.send_queue.clear();
+  next_ = qp_.send_queue.retired();
+  next_msn_ = acked_ = 0;
+  reads_ = 0;
+  waiting_ = halted_ = quiescing_ = false;
+  first_status_ = IBV_WC_WR_FLUSH_ERR;
+  stalled_since_ = 0;
+}
+
+}  // namespace vb

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The requester: sends a queue pair's WRs in order, and completes each when the responder's answer covers it.
+// InfiniBand specification, chapter 9.9.2. Guarded by the lane's lock.
+#pragma once
+
+#include <infiniband/verbs.h>
+
+#include <cstdint>
+
+#include "transport/sequence.h"
+#include "wire/packet.h"
+
+namespace vb {
+
+class QueuePair;
+struct SendWqe;
+
+class Requester {
+ public:
+  explicit Requester(QueuePair& qp) : qp_(qp) {}
+
+  /// Sends what may be sent now.
+  void run();
+  /// The responder has done every request before `msn`.
+  void acknowledged(uint32_t msn);
+  void read_response(const wire::Packet& packet);
+  void atomic_response(const wire::Packet& packet);
+  void refused(const wire::Packet& packet);
+  void quiesced();
+  /// A retry timer has run down.
+  void resume();
+  /// Called every tick while sends are outstanding: fails them when the retry budget is spent and the path is dead.
+  void tick(uint64_t now_ns);
+
+  /// Takes a failure over (ERR): the oldest WR will complete with `first`, the others flush.
+  void fail(ibv_wc_status first, uint32_t vendor_error);
+  /// Completes everything, unless the peer may still reach into our memory.
+  void flush();
+  /// The peer is gone: it reaches into nothing any more.
+  void peer_gone();
+  /// No WR's memory is exposed to the peer.
+  bool quiet() const { return exposed_ == 0; }
+  /// Every WR sent is done.
+  bool drained() const;
+  /// No WR waits at all.
+  bool idle() const;
+  void reset();
+  void restart_budgets();
+
+ private:
+  enum class Sent { kYes, kLater, kBad };
+
+  bool may_start(const SendWqe& wqe) const;
+  Sent transmit(SendWqe& wqe);
+  Sent send_data(SendWqe& wqe);
+  Sent send_read(SendWqe& wqe);
+  Sent send_atomic(SendWqe& wqe);
+  Sent put_inline(SendWqe& wqe, wire::Kind kind);
+  Sent put_indirect(SendWqe& wqe, wire::Kind kind, unsigned exposure);
+  unsigned char* begin(const SendWqe& wqe, wire::Kind kind, uint8_t flags, size_t body);
+  bool check_sges(SendWqe& wqe, unsigned access);
+  bool scatter(SendWqe& wqe, const unsigned char* data, size_t size);
+  void conceal(SendWqe& wqe);
+  void answered(uint32_t msn);
+  void retire();
+  void complete(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error);
+  void rewind(uint32_t msn);
+  void refused_not_ready(const wire::Packet& packet);
+  void refused_not_connected(const wire::Packet& packet);
+  void start_timer(uint64_t delay_ns);
+  SendWqe* outstanding(uint32_t msn);
+  uint64_t budget_ns() const;
+
+  QueuePair& qp_;
+  uint32_t next_ = 0;          ///< ring index of the next WR to send
+  uint32_t next_msn_ = 0;
+  uint32_t acked_ = 0;         ///< every msn before this one is done
+  uint32_t reads_ = 0;         ///< READs and atomics outstanding
+  uint32_t exposed_ = 0;       ///< WRs whose memory the peer may reach into
+  uint8_t round_ = 0;          ///< how often something was sent again
+  uint8_t rnr_left_ = 0;
+  uint8_t retries_left_ = 0;
+  bool waiting_ = false;       ///< for the retry timer
+  bool retry_counts_ = false;  ///< the timer's end costs a retry
+  bool halted_ = false;        ///< the WR at next_ is bad: stop there
+  bool quiescing_ = false;     ///< asked the peer to let go
+  ibv_wc_status first_status_ = IBV_WC_WR_FLUSH_ERR;
+  uint32_t first_vendor_error_ = 0;
+  uint32_t tick_mark_ = 0;
+  uint64_t stalled_since_ = 0;
+};
+
+}  // namespace vb

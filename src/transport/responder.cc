@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/responder.h"
+
+#include <algorithm>
+
+#include "transport/channel.h"
+#include "transport/lane.h"
+#include "transport/opcodes.h"
+#include "transport/queue_pair.h"
+
+namespace vb {
+
+using wire::Kind;
+using wire::NakCode;
+using wire::Packet;
+
+namespace {
+
+bool reads_back(Kind kind) { return kind == Kind::kRead || kind == Kind::kCompareSwap || kind == Kind::kFetchAdd; }
+
+bool consumes_receive(const Packet& packet) {
+  return packet.header.kind == Kind::kSend || (packet.header.kind == Kind::kWrite && packet.has(wire::kImmediate));
+}
+
+}  // namespace
+
+void Responder::request(const Packet& packet) {
+  if (!expected(packet)) return;
+  ++arrived_;
+  if (!pipeline_.empty()) {
+    hold(packet);
+    return advance();
+  }
+  switch (execute(packet, nullptr)) {
+    case Outcome::kDone:
+    case Outcome::kDropped:
+      return retire(packet);
+    case Outcome::kLater:
+      hold(packet);
+      return qp_.channel()->wait(qp_);
+    case Outcome::kRunning:
+      return advance();
+    case Outcome::kRefused:
+      return;
+  }
+}
+
+bool Responder::expected(const Packet& packet) {
+  uint32_t msn = packet.header.msn;
+  if (!qp_.reliable() && before(arrived_, msn)) {  // UC: what was lost stays lost
+    if (pipeline_.empty()) done_ = msn;
+    arrived_ = msn;
+  }
+  // After a NAK what follows the refused request is dropped until it comes again.
+  return msn == arrived_ && arrived_ - done_ < kWindow;
+}
+
+Responder::Operation& Responder::hold(const Packet& packet) {
+  auto operation = std::make_unique<Operation>();
+  operation->responder = this;
+  operation->bytes.assign(packet.source.begin(), packet.source.end());
+  std::span<const unsigned char> copy(operation->bytes);
+  wire::next_packet(copy, operation->packet);
+  pipeline_.push_back(std::move(operation));
+  return *pipeline_.back();
+}
+
+Responder::Outcome Responder::execute(const Packet& packet, Operation* operation) {
+  switch (packet.header.kind) {
+    case Kind::kSend:
+      return execute_send(packet, operation);
+    case Kind::kWrite:
+      return execute_write(packet, operation);
+    case Kind::kRead:
+      return execute_read(packet, operation);
+    default:
+      return execute_atomic(packet);
+  }
+}
+
+// --- SEND --------------------------------------------------------------------------------------------------------
+
+Responder::Outcome Responder::take_receive(const Packet& packet, Operation* operation) {
+  if (operation && operation->has_receive) {
+    receive_ = operation->receive;
+    return Outcome::kDone;
+  }
+  bool limit_reached = false;
+  if (!qp_.receives().pop(receive_, limit_reached)) return refuse_not_ready(packet);
+  if (limit_reached) qp_.config.listener->async_event(IBV_EVENT_SRQ_LIMIT_REACHED);
+  if (operation) {
+    operation->receive = receive_;
+    operation->has_receive = true;
+  }
+  return Outcome::kDone;
+}
+
+/// Finds where `length` bytes go in the receive WR at hand. False: an SGE is bad.
+bool Responder::resolve_receive(uint64_t length) {
+  segments_.clear();
+  MemoryTable& memory = qp_.config.lane->memory;
+  for (uint32_t i = 0; i < receive_.sge_count && length > 0; ++i) {
+    const ibv_sge& sge = receive_.sge[i];
+    if (sge.length == 0) continue;
+    MemoryRegion* region = memory.local(sge.lkey, qp_.config.pd, sge.addr, sge.length, kLocalWrite);
+    if (!region) return false;
+    uint64_t part = std::min<uint64_t>(sge.length, length);
+    segments_.push_back({region->host(sge.addr), part, region});
+    length -= part;
+  }
+  return true;
+}
+
+Responder::Outcome Responder::execute_send(const Packet& packet, Operation* operation) {
+  Outcome taken = take_receive(packet, operation);
+  if (taken != Outcome::kDone) return taken;
+  uint64_t room = 0;
+  for (uint32_t i = 0; i < receive_.sge_count; ++i) room += receive_.sge[i].length;
+  if (room < packet.length) return refuse(packet, {NakCode::kInvalidRequest, -1, IBV_WC_LOC_LEN_ERR});
+  if (!resolve_receive(packet.length)) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
+  if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
+  copy_in(packet.payload);
+  deliver(packet, receive_);
+  return Outcome::kDone;
+}
+
+void Responder::copy_in(std::span<const unsigned char> payload) {
+  for (const Segment& segment : segments_) {
+    memcpy(segment.address, payload.data(), segment.length);
+    payload = payload.subspan(segment.length);
+  }
+}
+
+// --- WRITE, READ -------------------------------------------------------------------------------------------------
+
+Responder::Outcome Responder::resolve_target(const Packet& packet, uint64_t address, uint32_t rkey, uint64_t length,
+                                             unsigned access) {
+  segments_.clear();
+  Refusal refusal{NakCode::kRemoteAccess, IBV_EVENT_QP_ACCESS_ERR};
+  if ((qp_.path.access & access) != access) return refuse(packet, refusal);
+  if (length == 0) return Outcome::kDone;
+  MemoryRegion* region = qp_.config.lane->memory.remote(rkey, qp_.config.pd, address, length, access);
+  if (!region) return refuse(packet, refusal);
+  segments_.push_back({region->host(address), length, region});
+  return Outcome::kDone;
+}
+
+Responder::Outcome Responder::execute_write(const Packet& packet, Operation* operation) {
+  Outcome found = resolve_target(packet, packet.rdma.address, packet.rdma.rkey, packet.length, kRemoteWrite);
+  if (found != Outcome::kDone) return found;
+  if (consumes_receive(packet)) {
+    Outcome taken = take_receive(packet, operation);
+    if (taken != Outcome::kDone) return taken;
+  }
+  if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
+  copy_in(packet.payload);
+  if (consumes_receive(packet)) deliver(packet, receive_);
+  return Outcome::kDone;
+}
+
+Responder::Outcome Responder::execute_read(const Packet& packet, Operation* operation) {
+  Refusal invalid{NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR};
+  if (qp_.path.max_dest_rd_atomic == 0) return refuse(packet, invalid);
+  Outcome found = resolve_target(packet, packet.rdma.address, packet.rdma.rkey, packet.length, kRemoteRead);
+  if (found != Outcome::kDone) return found;
+  if (packet.has(wire::kIndirect)) return start_move(packet, operation, false);
+  if (packet.length > qp_.channel()->eager_limit()) return refuse(packet, invalid);
+  unsigned char* body = answer(packet.header.msn, Kind::kReadResponse, packet.length);
+  if (!body) return Outcome::kLater;
+  if (packet.length) memcpy(body, segments_[0].address, packet.length);
+  return Outcome::kDone;
+}
+
+unsigned char* Responder::answer(uint32_t msn, Kind kind, size_t size) {
+  size_t total = sizeof(wire::PacketHeader) + size;
+  unsigned char* at = qp_.channel()->begin(total, Channel::Use::kAnswer);
+  if (!at) return nullptr;
+  wire::PacketHeader header{kind, 0, static_cast<uint16_t>(total), qp_.path.dest_qpn, qp_.qpn, msn, 0, 0};
+  memcpy(at, &header, sizeof header);
+  return at + sizeof header;
+}
+
+// --- atomics -----------------------------------------------------------------------------------------------------
+
+Responder::Outcome Responder::execute_atomic(const Packet& packet) {
+  const wire::AtomicHeader& atomic = packet.atomic;
+  Refusal invalid{NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR};
+  if (qp_.path.max_dest_rd_atomic == 0 || atomic.address % 8 != 0) return refuse(packet, invalid);
+  Outcome found = resolve_target(packet, atomic.address, atomic.rkey, sizeof(uint64_t), kRemoteAtomic);
+  if (found != Outcome::kDone) return found;
+  auto* target = reinterpret_cast<uint64_t*>(segments_[0].address);
+  if (reinterpret_cast<uintptr_t>(target) % 8 != 0) return refuse(packet, invalid);
+  // The room comes first: an atomic must not be executed twice.
+  unsigned char* body = answer(packet.header.msn, Kind::kAtomicResponse, sizeof(uint64_t));
+  if (!body) return Outcome::kLater;
+  uint64_t original = atomic.compare_add;
+  if (packet.header.kind == Kind::kFetchAdd) {
+    original = __atomic_fetch_add(target, atomic.compare_add, __ATOMIC_SEQ_CST);
+  } else {
+    __atomic_compare_exchange_n(target, &original, atomic.swap, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  }
+  memcpy(body, &original, sizeof original);
+  return Outcome::kDone;
+}
+
+// --- payloads that the fabric moves ------------------------------------------------------------------------------
+
+Responder::Outcome Responder::start_move(const Packet& packet, Operation* operation, bool pull) {
+  if (!operation) {
+    operation = &hold(packet);
+    operation->receive = receive_;
+    operation->has_receive = consumes_receive(packet);
+  }
+  operation->pull = pull;
+  operation->segments = segments_;
+  operation->left = packet.length;
+  operation->state = Operation::kMoving;
+  for (Segment& segment : operation->segments) {
+    retain(*segment.region);
+    ++segment.region->remote_users;
+  }
+  ++running_;
+  launch(*operation);
+  return Outcome::kRunning;
+}
+
+/// Hands transfers to the fabric while it takes them.
+void Responder::launch(Operation& operation) {
+  while (operation.left > 0 && operation.free_transfers != 0 && operation.error == 0) {
+    int status = launch_one(operation);
+    if (status == EAGAIN) {
+      qp_.channel()->wait(qp_);
+      return;
+    }
+    if (status != 0) operation.error = status;
+  }
+}
+
+int Responder::launch_one(Operation& operation) {
+  Channel& channel = *qp_.channel();
+  fabric::Endpoint& endpoint = channel.endpoint();
+  Segment& segment = operation.segments[operation.segment];
+  wire::Piece piece = operation.packet.piece(operation.piece);
+  uint64_t size = std::min({segment.length - operation.segment_offset, piece.length - operation.piece_offset,
+                            uint64_t{endpoint.traits().max_transfer}});
+  fabric::Registration local;
+  if (endpoint.traits().registers_local) {
+    fabric::Registration* registration = expose(*segment.region, endpoint, fabric::kLocal);
+    if (!registration) return ENOMEM;
+    local = *registration;
+  }
+  unsigned slot = static_cast<unsigned>(__builtin_ctz(operation.free_transfers));
+  fabric::Transfer& transfer = operation.transfers[slot];
+  transfer.owner = &operation;
+  unsigned char* at = segment.address + operation.segment_offset;
+  uint64_t remote = piece.address + operation.piece_offset;
+  int status = operation.pull ? endpoint.read(channel.peer(), at, size, local, remote, piece.key, transfer)
+                              : endpoint.write(channel.peer(), at, size, local, remote, piece.key, transfer);
+  if (status != 0) return status;
+  operation.free_transfers &= ~(1u << slot);
+  ++operation.flying;
+  operation.left -= size;
+  operation.segment_offset += size;
+  operation.piece_offset += size;
+  if (operation.segment_offset == segment.length) ++operation.segment, operation.segment_offset = 0;
+  if (operation.piece_offset == piece.length) ++operation.piece, operation.piece_offset = 0;
+  channel.moved();
+  return 0;
+}
+
+void Responder::transfer_finished(fabric::Transfer& transfer, int error) {
+  auto& operation = *static_cast<Operation*>(transfer.owner);
+  operation.free_transfers |= 1u << (&transfer - operation.transfers.data());
+  --operation.flying;
+  if (error && operation.error == 0) operation.error = error;
+  operation.responder->advance();
+}
+
+// --- the pipeline ------------------------------------------------------------------------------------------------
+
+/// Behind what is under way, only what cannot be seen out of order may begin.
+bool Responder::may_begin_early(size_t position) const {
+  if (!qp_.can_receive() || !qp_.channel()->endpoint().traits().reads_in_order) return false;
+  const Operation& operation = *pipeline_[position];
+  const Operation& previous = *pipeline_[position - 1];
+  return operation.packet.has(wire::kIndirect) && previous.state == Operation::kMoving && previous.left == 0 &&
+         (previous.packet.header.kind == Kind::kRead) == (operation.packet.header.kind == Kind::kRead);
+}
+
+void Responder::advance() {
+  if (advancing_) return;
+  advancing_ = true;
+  while (!pipeline_.empty() && finish(*pipeline_.front())) {
+  }
+  for (size_t i = 0; i < pipeline_.size() && running_ < kMoves; ++i) {
+    Operation& operation = *pipeline_[i];
+    if (operation.state == Operation::kMoving) {
+      launch(operation);
+      continue;
+    }
+    if (i == 0 || !may_begin_early(i)) break;
+    early_ = true;
+    Outcome outcome = execute(operation.packet, &operation);
+    early_ = false;
+    if (outcome != Outcome::kRunning) break;
+  }
+  advancing_ = false;
+  settle();
+}
+
+/// Brings the oldest operation to its end if it can be. True: it is gone, look at the next.
+bool Responder::finish(Operation& operation) {
+  if (operation.state == Operation::kMoving) return finish_move(operation);
+  if (!qp_.can_receive()) return false;
+  executing_ = &operation;
+  Outcome outcome = execute(operation.packet, &operation);
+  executing_ = nullptr;
+  if (outcome == Outcome::kLater) qp_.channel()->wait(qp_);
+  if (outcome != Outcome::kDone && outcome != Outcome::kDropped) return false;
+  return pop_done();
+}
+
+bool Responder::finish_move(Operation& operation) {
+  if (operation.flying != 0) return false;
+  if (!qp_.can_receive() || operation.error) return end_move(operation);
+  if (operation.left != 0) return false;
+  const Packet& packet = operation.packet;
+  if (packet.header.kind == Kind::kRead && !answer(packet.header.msn, Kind::kReadResponse, 0)) {
+    qp_.channel()->wait(qp_);
+    return false;
+  }
+  release_regions(operation);
+  if (consumes_receive(packet)) deliver(packet, operation.receive);
+  return pop_done();
+}
+
+bool Responder::pop_done() {
+  std::unique_ptr<Operation> operation = std::move(pipeline_.front());
+  pipeline_.pop_front();
+  retire(operation->packet);
+  return true;
+}
+
+/// The transfers are over, but in vain: the queue pair is in ERR, or the fabric could not reach the peer's memory
+/// because the peer is gone or has taken it away.
+bool Responder::end_move(Operation& operation) {
+  std::unique_ptr<Operation> keep = std::move(pipeline_.front());
+  pipeline_.pop_front();
+  release_regions(operation);
+  receive_ = operation.receive;
+  if (!qp_.can_receive()) {
+    if (operation.has_receive) receive_error(operation.packet, IBV_WC_WR_FLUSH_ERR);
+    return true;
+  }
+  Refusal refusal{NakCode::kRemoteOperation, IBV_EVENT_QP_FATAL};
+  if (operation.has_receive) refusal = {NakCode::kRemoteOperation, -1, IBV_WC_REM_ABORT_ERR};
+  if (refuse(operation.packet, refusal) == Outcome::kDropped) retire(operation.packet);
+  return true;
+}
+
+void Responder::release_regions(Operation& operation) {
+  for (Segment& segment : operation.segments) {
+    --segment.region->remote_users;
+    release(*segment.region);
+  }
+  operation.segments.clear();
+  --running_;
+}
+
+void Responder::drop_waiting() {
+  auto first = std::find_if(pipeline_.begin(), pipeline_.end(), [](auto& each) { return each->state == Operation::kWaiting; });
+  for (auto each = first; each != pipeline_.end(); ++each) {
+    if (!(*each)->has_receive) continue;
+    receive_ = (*each)->receive;
+    receive_error((*each)->packet, IBV_WC_WR_FLUSH_ERR);
+  }
+  pipeline_.erase(first, pipeline_.end());
+}
+
+void Responder::quiesce(const Packet& packet) {
+  drop_waiting();
+  quiesce_owed_ = true;
+  quiesce_msn_ = packet.header.msn;
+  advance();
+}
+
+/// What is owed when nothing else is under way.
+void Responder::settle() {
+  Channel* channel = qp_.channel();
+  if (nak_owed_ && channel) {
+    unsigned char* at = channel->begin(sizeof nak_, Channel::Use::kAnswer);
+    if (!at) return channel->wait(qp_);
+    memcpy(at, &nak_, sizeof nak_);
+    nak_owed_ = false;
+  }
+  if (running_ != 0) return;
+  if (quiesce_owed_ && channel) {
+    if (!answer(quiesce_msn_, Kind::kQuiesced, 0)) return channel->wait(qp_);
+    quiesce_owed_ = false;
+  }
+  if (!flush_owed_) return;
+  flush_owed_ = false;
+  qp_.flush();
+}
+
+void Responder::stop() {
+  drop_waiting();
+  flush_owed_ = true;
+  advance();
+}
+
+void Responder::reset() {
+  pipeline_.clear();
+  arrived_ = done_ = 0;
+  flush_owed_ = quiesce_owed_ = nak_owed_ = false;
+}
+
+// --- answers -----------------------------------------------------------------------------------------------------
+
+void Responder::retire(const Packet& packet) {
+  done_ = packet.header.msn + 1;
+  // The answer to a read says as much as an acknowledgement.
+  if (!reads_back(packet.header.kind)) qp_.config.lane->owe(qp_);
+}
+
+void Responder::send_acknowledgement() {
+  Channel* channel = qp_.channel();
+  if (!channel || !channel->alive()) return;
+  unsigned char* at = channel->begin(sizeof(wire::PacketHeader), Channel::Use::kAnswer);
+  if (!at) return qp_.config.lane->owe(qp_);
+  wire::PacketHeader header{Kind::kAck, wire::kAckValid, sizeof header, qp_.path.dest_qpn, qp_.qpn, 0, done_, 0};
+  memcpy(at, &header, sizeof header);
+}
+
+void Responder::deliver(const Packet& packet, const ReceiveWqe& receive) {
+  if (qp_.mute) return;
+  Cqe cqe;
+  cqe.wr_id = receive.wr_id;
+  cqe.opcode = packet.header.kind == Kind::kWrite ? IBV_WC_RECV_RDMA_WITH_IMM : IBV_WC_RECV;
+  cqe.byte_len = packet.length;
+  cqe.imm = packet.header.aux;
+  cqe.wc_flags = (packet.has(wire::kImmediate) ? IBV_WC_WITH_IMM : 0) | (packet.has(wire::kInvalidate) ? IBV_WC_WITH_INV : 0);
+  cqe.qp_num = qp_.qpn;
+  cqe.src_qp = qp_.path.dest_qpn;
+  qp_.config.recv_cq->push(cqe, packet.has(wire::kSolicited));
+}
+
+void Responder::receive_error(const Packet& packet, ibv_wc_status status) {
+  if (qp_.mute) return;
+  Cqe cqe;
+  cqe.wr_id = receive_.wr_id;
+  cqe.status = status;
+  cqe.opcode = packet.header.kind == Kind::kWrite ? IBV_WC_RECV_RDMA_WITH_IMM : IBV_WC_RECV;
+  cqe.qp_num = qp_.qpn;
+  cqe.src_qp = qp_.path.dest_qpn;
+  qp_.config.recv_cq->push(cqe, true);
+}
+
+/// RC: a NAK, and the queue pair goes to ERR (class C of the specification's responder errors). UC: dropped.
+Responder::Outcome Responder::refuse(const Packet& packet, const Refusal& refusal) {
+  if (early_) return Outcome::kLater;
+  if (refusal.receive != IBV_WC_SUCCESS) receive_error(packet, refusal.receive);
+  if (!qp_.reliable()) return Outcome::kDropped;
+  owe_nak(packet, refusal.code, 0);
+  if (refusal.event >= 0) qp_.config.listener->async_event(static_cast<ibv_event_type>(refusal.event));
+  if (executing_) executing_->has_receive = false;  // It is complete, not to be flushed again.
+  qp_.fail(IBV_WC_WR_FLUSH_ERR);
+  return Outcome::kRefused;
+}
+
+Responder::Outcome Responder::refuse_not_ready(const Packet& packet) {
+  if (early_) return Outcome::kLater;
+  if (!qp_.reliable()) return Outcome::kDropped;
+  owe_nak(packet, NakCode::kReceiverNotReady, qp_.path.min_rnr_timer);
+  arrived_ = packet.header.msn;
+  drop_waiting();
+  return Outcome::kRefused;
+}
+
+namespace {
+wire::PacketHeader nak_header(const Packet& packet, uint32_t own_qpn, NakCode code, uint32_t detail) {
+  return {Kind::kNak,          wire::round_flags(wire::round_of(packet.header)), sizeof(wire::PacketHeader),
+          packet.header.src_qpn, own_qpn,  packet.header.msn, 0, static_cast<uint32_t>(code) | detail << 8};
+}
+}  // namespace
+
+void Responder::owe_nak(const Packet& packet, NakCode code, uint32_t detail) {
+  nak_ = nak_header(packet, qp_.qpn, code, detail);
+  nak_owed_ = true;
+  if (!advancing_ && running_ == 0) settle();
+}
+
+void refuse_not_connected(Channel& channel, const Packet& packet) {
+  wire::PacketHeader header = nak_header(packet, packet.header.dst_qpn, NakCode::kNotConnected, 0);
+  // Without room the NAK is lost, as one on a wire would be: the requester's budget decides.
+  if (unsigned char* at = channel.begin(sizeof header, Channel::Use::kAnswer)) memcpy(at, &header, sizeof header);
+}
+
+}  // namespace vb

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The responder: executes a peer's requests in order, checks every access, and answers. InfiniBand specification,
+// chapter 9.9.3. Guarded by the lane's lock.
+//
+// Most requests are executed where they arrive. One whose data the fabric moves (a large payload) or whose answer finds
+// no room becomes an Operation; what comes behind it waits in the pipeline, so that order holds.
+#pragma once
+
+#include <infiniband/verbs.h>
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "fabric/endpoint.h"
+#include "transport/receive_queue.h"
+#include "transport/sequence.h"
+#include "wire/packet.h"
+
+namespace vb {
+
+class Channel;
+class QueuePair;
+struct MemoryRegion;
+
+class Responder {
+ public:
+  explicit Responder(QueuePair& qp) : qp_(qp) {}
+
+  void request(const wire::Packet& packet);
+  /// The requester stops: drop what has not begun, answer when nothing runs any more.
+  void quiesce(const wire::Packet& packet);
+  /// Takes up what waited for room or for a transfer.
+  void advance();
+  /// Every request before this one is done.
+  uint32_t acknowledgement() const { return done_; }
+  void send_acknowledgement();
+  /// Into ERR: nothing new begins. Receives flush once quiet().
+  void stop();
+  bool quiet() const { return running_ == 0; }
+  void reset();
+
+  /// A transfer under way has ended. `transfer.owner` is its Operation.
+  static void transfer_finished(fabric::Transfer& transfer, int error);
+
+ private:
+  /// kDropped: UC lets it go without a word. kLater: no room for the answer, or not its turn to be refused.
+  enum class Outcome { kDone, kRunning, kLater, kRefused, kDropped };
+
+  struct Segment {
+    unsigned char* address;
+    uint64_t length;
+    MemoryRegion* region;
+  };
+
+  struct Operation {
+    Responder* responder;
+    std::vector<unsigned char> bytes;  ///< the packet's own copy
+    wire::Packet packet;
+    enum { kWaiting, kMoving } state = kWaiting;
+    bool pull = false;
+    bool has_receive = false;
+    int error = 0;
+    ReceiveWqe receive;
+    std::vector<Segment> segments;
+    size_t segment = 0;  ///< cursor into segments ...
+    uint64_t segment_offset = 0;
+    uint32_t piece = 0;  ///< ... and into the peer's pieces
+    uint64_t piece_offset = 0;
+    uint64_t left = 0;   ///< bytes not handed to the fabric yet
+    uint32_t flying = 0;
+    std::array<fabric::Transfer, 8> transfers;
+    uint32_t free_transfers = 0xff;  ///< bit mask
+  };
+
+  /// Why a request is refused: what the peer is told, and what happens here.
+  struct Refusal {
+    wire::NakCode code;
+    int event = -1;                           ///< ibv_event_type, -1: none
+    ibv_wc_status receive = IBV_WC_SUCCESS;   ///< how the receive WR at hand completes, if it does
+  };
+
+  static constexpr uint32_t kMoves = 16;  ///< operations with transfers under way
+
+  bool expected(const wire::Packet& packet);
+  Operation& hold(const wire::Packet& packet);
+  Outcome execute(const wire::Packet& packet, Operation* operation);
+  Outcome execute_send(const wire::Packet& packet, Operation* operation);
+  Outcome execute_write(const wire::Packet& packet, Operation* operation);
+  Outcome execute_read(const wire::Packet& packet, Operation* operation);
+  Outcome execute_atomic(const wire::Packet& packet);
+  Outcome start_move(const wire::Packet& packet, Operation* operation, bool pull);
+  void launch(Operation& operation);
+  int launch_one(Operation& operation);
+
+  bool may_begin_early(size_t position) const;
+  bool finish(Operation& operation);
+  bool finish_move(Operation& operation);
+  bool end_move(Operation& operation);
+  bool pop_done();
+  void drop_waiting();
+  void settle();
+  void release_regions(Operation& operation);
+
+  Outcome take_receive(const wire::Packet& packet, Operation* operation);
+  bool resolve_receive(uint64_t length);
+  Outcome resolve_target(const wire::Packet& packet, uint64_t address, uint32_t rkey, uint64_t length, unsigned access);
+  void copy_in(std::span<const unsigned char> payload);
+  void deliver(const wire::Packet& packet, const ReceiveWqe& receive);
+  void receive_error(const wire::Packet& packet, ibv_wc_status status);
+  void retire(const wire::Packet& packet);
+
+  /// Room for an answer with a body of `size` bytes; nullptr: none now.
+  unsigned char* answer(uint32_t msn, wire::Kind kind, size_t size);
+  Outcome refuse(const wire::Packet& packet, const Refusal& refusal);
+  Outcome refuse_not_ready(const wire::Packet& packet);
+  void owe_nak(const wire::Packet& packet, wire::NakCode code, uint32_t detail);
+
+  QueuePair& qp_;
+  uint32_t arrived_ = 0;  ///< msn of the next request to come
+  uint32_t done_ = 0;
+  uint32_t running_ = 0;  ///< operations with transfers under way
+  Operation* executing_ = nullptr;  ///< the oldest operation, while it is executed
+  bool early_ = false;    ///< what is being executed is not the oldest: it must not be refused yet
+  bool advancing_ = false;
+  bool flush_owed_ = false;
+  bool quiesce_owed_ = false;
+  bool nak_owed_ = false;
+  uint32_t quiesce_msn_ = 0;
+  wire::PacketHeader nak_{};
+  ReceiveWqe receive_;             ///< of the request being executed
+  std::vector<Segment> segments_;  ///< likewise: where its data goes (or comes from)
+  std::deque<std::unique_ptr<Operation>> pipeline_;
+};
+
+/// Tells the sender of `packet` that no queue pair here takes it.
+void refuse_not_connected(Channel& channel, const wire::Packet& packet);
+
+}  // namespace vb

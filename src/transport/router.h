@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The router: from (GID, QPN) to a channel. Owns the control listeners, whose ports are the locks on slots of the QPN
+// space, the control connections and the rails. Lane's lock held throughout.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/gid.h"
+#include "base/list.h"
+#include "base/result.h"
+#include "transport/channel.h"
+#include "transport/control_link.h"
+#include "transport/lane.h"
+#include "transport/poller.h"
+#include "transport/presence.h"
+
+namespace vb {
+
+struct OnChannelRoutes;
+
+/// Where a peer process listens, and who waits to be connected to it.
+class Route : public ListNode<Route, OnChannelRoutes> {
+ public:
+  Route(const SocketAddress& peer, const SocketAddress& source) : peer(peer), source(source) {}
+
+  SocketAddress peer;
+  SocketAddress source;
+  Channel* channel = nullptr;
+  bool connecting = false;
+  uint64_t retry_at_ns = 0;
+  uint64_t retry_delay_ns = 0;
+  List<QueuePair, OnRoute> waiting;
+};
+
+class Router {
+ public:
+  explicit Router(Lane& lane) : lane_(lane) {}
+
+  /// Opens what every process needs: the presence page, the poller.
+  Result<void> open();
+
+  /// A QPN in a slot that is locked on all of `addresses` (a device's). EADDRINUSE: no slot left. ENOMEM: none free.
+  Result<uint32_t> allocate_qpn(uint32_t device, const std::vector<SocketAddress>& addresses);
+  /// The QPN comes back last.
+  void free_qpn(uint32_t qpn);
+
+  /// Connects a queue pair to (destination, qpn). Does not wait: what is posted before the channel stands is queued.
+  /// ENETUNREACH, EHOSTUNREACH: the host knows at once that nothing leads there.
+  Result<void> connect(QueuePair& qp, const SocketAddress& source, const SocketAddress& destination, uint32_t qpn);
+  void disconnect(QueuePair& qp);
+
+  /// Reconnects what failed, ends late handshakes.
+  void tick(uint64_t now_ns);
+  bool retrying() const { return retrying_; }
+  void close();
+
+  // For control links.
+  Lane& lane() { return lane_; }
+  Poller& poller() { return poller_; }
+  wire::Hello hello() const;
+  uint64_t presence_proof() { return presence_.page().proof; }
+  std::string fabric_provider(int socket);
+  Rail* shared_memory_rail();
+  Rail* fabric_rail(int socket, std::string_view provider);
+  void found(Route& route, Channel& channel);
+  void not_found(Route& route);
+  void discard(ControlLink& link);
+  void accept_from(int listener);
+  Presence& presence() { return presence_; }
+
+  /// Malformed or untimely control messages.
+  uint64_t rejected = 0;
+
+ private:
+  struct Listener final : Pollable {
+    Listener(Router& owner, Fd fd) : router(owner), socket(std::move(fd)) {}
+    void ready(uint32_t) override { router.accept_from(socket.get()); }
+    Router& router;
+    Fd socket;
+  };
+  struct Slot {
+    uint32_t number;
+    uint32_t device;
+    uint32_t cursor = 0;
+    uint32_t used = 0;
+    std::vector<bool> taken;
+    std::vector<std::string> keys;  ///< address and port of each listener
+    std::vector<std::unique_ptr<Listener>> listeners;
+  };
+
+  Result<Slot*> lock_slot(uint32_t device, const std::vector<SocketAddress>& addresses);
+  bool listen(Slot& slot, const std::vector<SocketAddress>& addresses);
+  bool own(const SocketAddress& address);
+  Result<void> start(Route& route);
+
+  Lane& lane_;
+  Poller poller_;
+  Presence presence_;
+  wire::Hello hello_{};
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::map<std::string, std::unique_ptr<Route>> routes_;
+  std::map<std::string, std::string> providers_;  ///< by local address
+  std::map<std::string, Rail*> rails_;            ///< by provider and local address
+  List<ControlLink> links_;
+  bool retrying_ = false;
+};
+
+}  // namespace vb

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The send queue's ring. Producer: the posting thread, under lock(). Consumer: the requester, under the lane's lock.
+#pragma once
+
+#include <infiniband/verbs.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+#include "base/result.h"
+#include "base/spinlock.h"
+
+namespace vb {
+
+struct MemoryRegion;
+
+/// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches into.
+struct SendWqe {
+  uint64_t wr_id;
+  uint64_t remote_address;
+  uint64_t compare_add;
+  uint64_t swap;
+  uint32_t rkey;
+  uint32_t imm;       ///< immediate data (network byte order) or the rkey to invalidate
+  uint32_t length;    ///< of all SGEs, or of the inline data
+  uint32_t msn;       ///< given by the requester when it sends
+  uint16_t sge_count;
+  uint8_t opcode;     ///< ibv_wr_opcode
+  uint8_t flags;      ///< ibv_send_flags
+  // The requester's notes.
+  bool done;          ///< needs no acknowledgement any more
+  bool indirect;      ///< the peer reaches into this WR's memory
+  uint8_t status;     ///< ibv_wc_status
+  uint8_t reserved;
+
+  ibv_sge* sges() { return reinterpret_cast<ibv_sge*>(this + 1); }
+  MemoryRegion** exposed() { return reinterpret_cast<MemoryRegion**>(sges() + sge_count); }
+  unsigned char* inline_data() { return reinterpret_cast<unsigned char*>(this + 1); }
+  bool is_inline() const { return (flags & IBV_SEND_INLINE) != 0; }
+  bool reads_back() const {
+    return opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD;
+  }
+};
+
+class SendQueue {
+ public:
+  Result<void> open(uint32_t depth, uint32_t max_sge, uint32_t max_inline);
+
+  uint32_t depth() const { return depth_; }
+  uint32_t max_sge() const { return max_sge_; }
+  uint32_t max_inline() const { return max_inline_; }
+
+  // The producer's side, between lock() and unlock().
+  SpinLock& lock() { return lock_; }
+  /// The next free slot, or nullptr when the queue is full. Not seen by the requester before publish().
+  SendWqe* reserve() {
+    if (reserved_ - retired_.load(std::memory_order_acquire) >= depth_) return nullptr;
+    return &at(reserved_++);
+  }
+  void unreserve() { --reserved_; }
+  void publish() { posted_.store(reserved_, std::memory_order_release); }
+  void rollback() { reserved_ = posted_.load(std::memory_order_relaxed); }
+
+  // The requester's side.
+  uint32_t posted() const { return posted_.load(std::memory_order_acquire); }
+  uint32_t retired() const { return retired_.load(std::memory_order_relaxed); }
+  void retire() { retired_.store(retired() + 1, std::memory_order_release); }
+  SendWqe& at(uint32_t index) { return *reinterpret_cast<SendWqe*>(ring_.get() + size_t{index & mask_} * stride_); }
+  /// Forgets everything (RESET). Producer and requester both stopped.
+  void clear() {
+    reserved_ = retired();
+    publish();
+  }
+
+ private:
+  struct Free {
+    void operator()(unsigned char* memory) const { std::free(memory); }
+  };
+
+  SpinLock lock_;
+  uint32_t depth_ = 0;
+  uint32_t mask_ = 0;
+  uint32_t stride_ = 0;
+  uint32_t max_sge_ = 0;
+  uint32_t max_inline_ = 0;
+  uint32_t reserved_ = 0;
+  std::atomic<uint32_t> posted_{0};
+  std::atomic<uint32_t> retired_{0};
+  std::unique_ptr<unsigned char, Free> ring_;
+};
+
+}  // namespace vb

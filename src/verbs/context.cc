@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "verbs/context.h"
+
+#include "verbs/async_events.h"
+#include "verbs/cq.h"
+#include "verbs/limits.h"
+#include "verbs/qp.h"
+#include "verbs/srq.h"
+
+namespace vb {
+
+Result<Context*> open_device(Device& device) {
+  auto events = std::make_unique<AsyncEvents>();
+  if (auto opened = events->open(); !opened) return Error{opened.error()};
+  auto* context = new Context;
+  context->device = &device;
+  context->events = events.release();
+  ibv_context& abi = context->abi.context;
+  abi.device = &device.abi;
+  abi.cmd_fd = -1;
+  abi.async_fd = context->events->fd();
+  abi.num_comp_vectors = kCompVectors;
+  pthread_mutex_init(&abi.mutex, nullptr);
+  return context;
+}
+
+Result<void> close_device(Context& context) {
+  if (context.uses.load() != 0) return Error{EBUSY};
+  pthread_mutex_destroy(&context.abi.context.mutex);
+  delete context.events;
+  delete &context;
+  return {};
+}
+
+namespace {
+
+struct Acknowledged {
+  pthread_mutex_t* mutex;
+  pthread_cond_t* cond;
+  uint32_t* completed;
+  unsigned* sent;
+};
+
+/// Where an event's object counts. {} for events of a port or the device.
+Acknowledged counters(const ibv_async_event& event) {
+  switch (event.event_type) {
+    case IBV_EVENT_CQ_ERR: {
+      Cq& cq = Cq::from(event.element.cq);
+      return {&cq.abi.mutex, &cq.abi.cond, &cq.abi.async_events_completed, &cq.async_sent};
+    }
+    case IBV_EVENT_QP_FATAL:
+    case IBV_EVENT_QP_REQ_ERR:
+    case IBV_EVENT_QP_ACCESS_ERR:
+    case IBV_EVENT_COMM_EST:
+    case IBV_EVENT_SQ_DRAINED:
+    case IBV_EVENT_PATH_MIG:
+    case IBV_EVENT_PATH_MIG_ERR:
+    case IBV_EVENT_QP_LAST_WQE_REACHED: {
+      Qp& qp = Qp::from(event.element.qp);
+      return {&qp.abi.qp_base.mutex, &qp.abi.qp_base.cond, &qp.abi.qp_base.events_completed, &qp.async_sent};
+    }
+    case IBV_EVENT_SRQ_ERR:
+    case IBV_EVENT_SRQ_LIMIT_REACHED: {
+      Srq& srq = Srq::from(event.element.srq);
+      return {&srq.abi.mutex, &srq.abi.cond, &srq.abi.events_completed, &srq.async_sent};
+    }
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+Result<void> get_async_event(Context& context, ibv_async_event& event) {
+  auto taken = context.events->take([](const ibv_async_event& each) {
+    Acknowledged object = counters(each);
+    if (!object.mutex) return;
+    pthread_mutex_lock(object.mutex);
+    ++*object.sent;
+    pthread_mutex_unlock(object.mutex);
+  });
+  if (!taken) return Error{taken.error()};
+  event = *taken;
+  return {};
+}
+
+void ack_async_event(ibv_async_event& event) {
+  Acknowledged object = counters(event);
+  if (!object.mutex) return;
+  pthread_mutex_lock(object.mutex);
+  ++*object.completed;
+  pthread_cond_broadcast(object.cond);
+  pthread_mutex_unlock(object.mutex);
+}
+
+}  // namespace vb

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "verbs/cq.h"
+
+#include "transport/engine.h"
+#include "verbs/async_events.h"
+#include "verbs/limits.h"
+
+namespace vb {
+
+namespace {
+
+constexpr uint64_t kTimestampFlags = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP | IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
+
+void use_channel(CompChannel& channel, int change) {
+  pthread_mutex_t& mutex = channel.abi.context->mutex;
+  pthread_mutex_lock(&mutex);
+  channel.abi.refcnt += change;
+  pthread_mutex_unlock(&mutex);
+}
+
+}  // namespace
+
+void Cq::Events::completion_event() {
+  --engine().lane.armed;
+  if (cq.abi.channel) CompChannel::from(cq.abi.channel).events.push(&cq);
+}
+
+void Cq::Events::overflow() {
+  ibv_async_event event{};
+  event.event_type = IBV_EVENT_CQ_ERR;
+  event.element.cq = reinterpret_cast<ibv_cq*>(&cq.abi);
+  Context::from(cq.abi.context).events->push(event);
+}
+
+Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
+  if (attr.cqe < 1 || attr.cqe > static_cast<uint32_t>(kMaxCqe) || attr.comp_vector >= static_cast<uint32_t>(kCompVectors)) {
+    return Error{EINVAL};
+  }
+  auto cq = std::make_unique<Cq>();
+  if (auto opened = cq->queue.open(attr.cqe, (attr.wc_flags & kTimestampFlags) != 0, &cq->events); !opened) {
+    return Error{opened.error()};
+  }
+  cq->wc_flags = attr.wc_flags;
+  cq->abi.context = &context.abi.context;
+  cq->abi.channel = attr.channel;
+  cq->abi.cq_context = attr.cq_context;
+  cq->abi.cqe = static_cast<int>(attr.cqe);
+  pthread_mutex_init(&cq->abi.mutex, nullptr);
+  pthread_cond_init(&cq->abi.cond, nullptr);
+  if (attr.channel) use_channel(CompChannel::from(attr.channel), 1);
+  ++context.uses;
+  return cq.release();
+}
+
+Result<void> destroy_cq(Cq& cq) {
+  if (cq.uses.load() != 0) return Error{EBUSY};
+  auto* abi = reinterpret_cast<ibv_cq*>(&cq.abi);
+  Context& context = Context::from(cq.abi.context);
+  if (cq.abi.channel) {
+    CompChannel::from(cq.abi.channel).events.remove([&](Cq* each) { return each == &cq; });
+    use_channel(CompChannel::from(cq.abi.channel), -1);
+  }
+  context.events->remove([&](const ibv_async_event& event) { return AsyncEvents::about(event, abi); });
+  if (cq.queue.armed()) --engine().lane.armed;
+  wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.comp_events_completed, cq.events_sent);
+  wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.async_events_completed, cq.async_sent);
+  pthread_mutex_destroy(&cq.abi.mutex);
+  pthread_cond_destroy(&cq.abi.cond);
+  --context.uses;
+  delete &cq;
+  return {};
+}
+
+Result<void> resize_cq(Cq& cq, int cqe) {
+  if (cqe < 1 || cqe > kMaxCqe) return Error{EINVAL};
+  auto resized = cq.queue.resize(static_cast<uint32_t>(cqe));
+  if (resized) cq.abi.cqe = cqe;
+  return resized;
+}
+
+namespace {
+
+void fill(ibv_wc& wc, const Cqe& cqe) {
+  wc.wr_id = cqe.wr_id;
+  wc.status = cqe.status;
+  wc.opcode = cqe.opcode;
+  wc.vendor_err = cqe.vendor_err;
+  wc.byte_len = cqe.byte_len;
+  wc.imm_data = cqe.imm;
+  wc.qp_num = cqe.qp_num;
+  wc.src_qp = cqe.src_qp;
+  wc.wc_flags = cqe.wc_flags;
+  wc.pkey_index = 0;
+  wc.slid = 0;
+  wc.sl = 0;
+  wc.dlid_path_bits = 0;
+}
+
+/// Up to `limit` completions; makes progress when there are none.
+template <class Visit>
+int consume(Cq& cq, int limit, Visit visit) {
+  int count = cq.queue.consume(limit, visit);
+  if (count != 0) return count;
+  engine().lane.progress();
+  return cq.queue.consume(limit, visit);
+}
+
+}  // namespace
+
+int poll_cq(Cq& cq, int count, ibv_wc* wc) {
+  return consume(cq, count, [wc](const Cqe& cqe, int i) { fill(wc[i], cqe); });
+}
+
+void req_notify_cq(Cq& cq, bool solicited_only) {
+  if (cq.queue.arm(solicited_only)) ++engine().lane.armed;
+}
+
+int start_poll(Cq& cq) { return next_poll(cq); }
+
+int next_poll(Cq& cq) {
+  int count = consume(cq, 1, [&cq](const Cqe& cqe, int) { cq.current = cqe; });
+  if (count == 0) return ENOENT;
+  cq.abi.wr_id = cq.current.wr_id;
+  cq.abi.status = cq.current.status;
+  return 0;
+}
+
+void end_poll(Cq&) {}
+
+}  // namespace vb

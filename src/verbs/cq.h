@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ibv_cq: completion queues, in the legacy and the extended form.
+#pragma once
+
+#include <infiniband/verbs.h>
+
+#include <atomic>
+
+#include "base/export.h"
+#include "base/result.h"
+#include "transport/completion_queue.h"
+#include "verbs/comp_channel.h"
+#include "verbs/context.h"
+
+namespace vb {
+
+/// ibv_cq is the head of ibv_cq_ex, so that one object serves both.
+struct Cq {
+  ibv_cq_ex abi{};
+  CompletionQueue queue;
+  std::atomic<int> uses{0};   ///< QPs and SRQs
+  unsigned events_sent = 0;   ///< completion events handed to the program, guarded by abi.mutex
+  unsigned async_sent = 0;    ///< asynchronous events handed to the program, guarded by abi.mutex
+  uint64_t wc_flags = 0;      ///< the fields asked for at creation
+  Cqe current{};              ///< what the read_* accessors show
+
+  struct Events final : CompletionQueue::Listener {
+    explicit Events(Cq& owner) : cq(owner) {}
+    void completion_event() override;
+    void overflow() override;
+    Cq& cq;
+  } events{*this};
+
+  static Cq& from(ibv_cq* cq) { return *reinterpret_cast<Cq*>(cq); }
+  static Cq& from(ibv_cq_ex* cq) { return *reinterpret_cast<Cq*>(cq); }
+};
+
+/// EINVAL for a depth below 1 or above the device's, or a comp_vector out of range. The door fills in the accessors.
+VB_API Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr);
+VB_API Result<void> destroy_cq(Cq& cq);  ///< EBUSY while used, then waits until all its events are acknowledged
+VB_API Result<void> resize_cq(Cq& cq, int cqe);
+
+// The data path (also the ops tables').
+VB_API int poll_cq(Cq& cq, int count, ibv_wc* wc);
+VB_API void req_notify_cq(Cq& cq, bool solicited_only);
+VB_API int start_poll(Cq& cq);  ///< 0, or ENOENT when the CQ is empty
+VB_API int next_poll(Cq& cq);
+VB_API void end_poll(Cq& cq);
+
+}  // namespace vb

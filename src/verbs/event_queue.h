@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Events behind a real file descriptor: it can be polled, epolled, duplicated and made non-blocking. Thread safe.
+#pragma once
+
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <deque>
+#include <mutex>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/spinlock.h"
+
+namespace vb {
+
+template <class Event>
+class EventQueue {
+ public:
+  Result<void> open() {
+    fd_ = Fd(eventfd(0, EFD_SEMAPHORE | EFD_CLOEXEC));
+    return fd_ ? Result<void>() : Error{errno};
+  }
+  int fd() const { return fd_.get(); }
+
+  void push(const Event& event) {
+    {
+      std::lock_guard guard(lock_);
+      events_.push_back(event);
+    }
+    eventfd_write(fd_.get(), 1);
+  }
+
+  /// The next event. Blocks unless the fd is non-blocking (EAGAIN); EINTR after a signal. A cancellation point. `taken`
+  /// runs with the queue locked, so that nobody sees the event neither queued nor taken.
+  template <class Taken>
+  Result<Event> take(Taken taken) {
+    for (;;) {
+      eventfd_t one;
+      if (read(fd_.get(), &one, sizeof one) != sizeof one) return Error{errno};
+      std::lock_guard guard(lock_);
+      if (events_.empty()) continue;  // remove() was faster
+      Event event = events_.front();
+      events_.pop_front();
+      taken(event);
+      return event;
+    }
+  }
+
+  /// Forgets the events of an object that goes.
+  template <class Predicate>
+  void remove(Predicate predicate) {
+    std::lock_guard guard(lock_);
+    size_t removed = std::erase_if(events_, predicate);
+    for (; removed > 0; --removed) {
+      eventfd_t one;
+      iovec vector{&one, sizeof one};
+      if (preadv2(fd_.get(), &vector, 1, -1, RWF_NOWAIT) < 0) return;  // a taker has the count: it looks again
+    }
+  }
+
+ private:
+  Fd fd_;
+  SpinLock lock_;
+  std::deque<Event> events_;
+};
+
+}  // namespace vb

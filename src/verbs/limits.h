@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What the virtual device promises (ibv_query_device) and what the create_* calls check. Each limit says who insists.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace vb {
+
+// Identity. The vendor id is a locally administered OUI: no vendor has it, so nobody applies a vendor's quirks.
+// perftest does not look at the vendor when it looks up the part: for a part that it does not know it disables inline
+// sends and the ibv_wr_* API, so this is one (of several) for which it enables both and changes nothing else.
+inline constexpr uint32_t kVendorId = 0x025642;
+inline constexpr uint32_t kVendorPartId = 4119;
+inline constexpr uint32_t kHwVersion = 1;
+
+// Queue pairs. Benchmarks open 16,384; a 24-bit QPN is a process slot and the QP inside it, which allows more slots.
+inline constexpr int kMaxQp = 1 << 18;
+inline constexpr int kMaxQpWr = 32768;   // perftest doubles its depths up to 32768; storage targets post 16384 receives
+inline constexpr int kMaxSge = 30;       // MPI transports and storage stacks ask for at least 16
+inline constexpr int kMaxInline = 1024;  // finite: programs double their request until create_qp fails
+inline constexpr int kMaxRdAtomic =
+    128;  // READs and atomics in flight per QP; 0 breaks both, 16 is the least that is asked
+
+// Completion queues: perftest asks for the sum of the depths of all its QPs, at least 1 Mi.
+inline constexpr int kMaxCq = 1 << 18;
+inline constexpr int kMaxCqe = 4194304;
+inline constexpr int kCompVectors = 8;  // programs with one thread per core spread CQs over the vectors
+
+// Shared receive queues.
+inline constexpr int kMaxSrq = 1 << 16;
+inline constexpr int kMaxSrqWr = 32768;  // at least 16384
+inline constexpr int kMaxSrqSge = kMaxSge;
+
+// Memory. Page sizes are a mask: every power of two from 4 KiB up, because nothing here depends on pages.
+inline constexpr uint64_t kMaxMrSize = ~uint64_t{0};
+inline constexpr uint64_t kPageSizeCap = 0xfffffffffffff000;
+inline constexpr int kMaxMr = 1 << 24;
+inline constexpr int kMaxPd = 1 << 18;
+inline constexpr uint32_t kMaxMsgSize = uint32_t{1} << 31;  // the InfiniBand maximum; at least 1 GiB is asked for
+
+// Not offered (yet): a program that finds 0 takes its other path, one that tries gets EOPNOTSUPP.
+inline constexpr int kMaxAh = 0;
+inline constexpr int kMaxMw = 0;
+inline constexpr int kMaxMcastGroups = 0;
+inline constexpr int kMaxMcastAttach = 0;
+
+/// The device's clock, which stamps completions, counts the host's CLOCK_MONOTONIC in nanoseconds.
+inline constexpr uint64_t kCoreClockKhz = 1'000'000;
+
+}  // namespace vb

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "verbs/pd.h"
+
+namespace vb {
+
+Result<Pd*> alloc_pd(Context& context) {
+  auto* pd = new Pd;
+  pd->abi.context = &context.abi.context;
+  ++context.uses;
+  return pd;
+}
+
+Result<void> dealloc_pd(Pd& pd) {
+  if (pd.uses.load() != 0) return Error{EBUSY};
+  --Context::from(pd.abi.context).uses;
+  delete &pd;
+  return {};
+}
+
+}  // namespace vb

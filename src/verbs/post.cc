@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The data path of queue pairs: posting, in the legacy form and by the ibv_wr_* builders.
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "base/log.h"
+#include "transport/engine.h"
+#include "transport/opcodes.h"
+#include "verbs/qp.h"
+
+namespace vb {
+
+namespace {
+
+bool has_remote(uint8_t opcode) { return opcodes::is_write(opcode) || opcode == IBV_WR_RDMA_READ; }
+
+/// 0, or why a queue pair of this type does not take the opcode.
+int check_opcode(const Qp& qp, uint8_t opcode) {
+  switch (opcode) {
+    case IBV_WR_SEND:
+    case IBV_WR_SEND_WITH_IMM:
+    case IBV_WR_RDMA_WRITE:
+    case IBV_WR_RDMA_WRITE_WITH_IMM:
+      return 0;
+    case IBV_WR_RDMA_READ:
+    case IBV_WR_ATOMIC_CMP_AND_SWP:
+    case IBV_WR_ATOMIC_FETCH_AND_ADD:
+      return qp.init.qp_type == IBV_QPT_RC ? 0 : EINVAL;
+    case IBV_WR_SEND_WITH_INV:
+    case IBV_WR_LOCAL_INV:
+    case IBV_WR_BIND_MW: {
+      static std::atomic<bool> told{false};
+      log_once(told, LogLevel::warn, "opcode %u is not supported yet: posting it gives EOPNOTSUPP", opcode);
+      return EOPNOTSUPP;
+    }
+    default:
+      return EINVAL;
+  }
+}
+
+/// Work may be posted from RTS on (o10-...; in ERR it flushes).
+bool takes_sends(const Qp& qp) {
+  ibv_qp_state state = qp.transport.state();
+  return state == IBV_QPS_RTS || state == IBV_QPS_SQD || state == IBV_QPS_SQE || state == IBV_QPS_ERR;
+}
+
+int put_sges(SendQueue& queue, SendWqe& wqe, const ibv_sge* list, size_t count) {
+  if (count > queue.max_sge()) return EINVAL;
+  uint64_t length = 0;
+  for (size_t i = 0; i < count; ++i) length += list[i].length;
+  std::copy_n(list, count, wqe.sges());
+  wqe.sge_count = static_cast<uint16_t>(count);
+  wqe.length = static_cast<uint32_t>(std::min<uint64_t>(length, UINT32_MAX));
+  return 0;
+}
+
+/// `Buffer` has addr and length: ibv_sge or ibv_data_buf.
+template <class Buffer>
+int put_inline(SendQueue& queue, SendWqe& wqe, const Buffer* list, size_t count) {
+  uint64_t length = 0;
+  for (size_t i = 0; i < count; ++i) length += list[i].length;
+  if (length > queue.max_inline()) return EINVAL;
+  unsigned char* at = wqe.inline_data();
+  for (size_t i = 0; i < count; ++i) {
+    if (list[i].length) memcpy(at, reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(list[i].addr)), list[i].length);
+    at += list[i].length;
+  }
+  wqe.sge_count = 0;
+  wqe.length = static_cast<uint32_t>(length);
+  wqe.flags |= IBV_SEND_INLINE;
+  return 0;
+}
+
+int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
+  wqe.wr_id = wr.wr_id;
+  wqe.opcode = static_cast<uint8_t>(wr.opcode);
+  wqe.flags = static_cast<uint8_t>(wr.send_flags & ~IBV_SEND_INLINE);
+  wqe.imm = wr.imm_data;
+  if (int error = check_opcode(qp, wqe.opcode)) return error;
+  if (has_remote(wqe.opcode)) {
+    wqe.remote_address = wr.wr.rdma.remote_addr;
+    wqe.rkey = wr.wr.rdma.rkey;
+  } else if (opcodes::is_atomic(wqe.opcode)) {
+    wqe.remote_address = wr.wr.atomic.remote_addr;
+    wqe.rkey = wr.wr.atomic.rkey;
+    wqe.compare_add = wr.wr.atomic.compare_add;
+    wqe.swap = wr.wr.atomic.swap;
+  }
+  if (wr.num_sge < 0) return EINVAL;
+  auto count = static_cast<size_t>(wr.num_sge);
+  bool copies = (wr.send_flags & IBV_SEND_INLINE) && !wqe.reads_back();
+  SendQueue& queue = qp.transport.send_queue;
+  return copies ? put_inline(queue, wqe, wr.sg_list, count) : put_sges(queue, wqe, wr.sg_list, count);
+}
+
+}  // namespace
+
+int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) {
+  SendQueue& queue = qp.transport.send_queue;
+  int error = 0;
+  queue.lock().lock();
+  if (!takes_sends(qp)) error = EINVAL;
+  for (; wr && error == 0; wr = error ? wr : wr->next) {
+    SendWqe* wqe = queue.reserve();
+    if (!wqe) {
+      error = ENOMEM;
+      break;
+    }
+    error = put_wr(qp, *wqe, *wr);
+    if (error) queue.unreserve();
+  }
+  queue.publish();
+  queue.lock().unlock();
+  if (error) *bad_wr = wr;
+  engine().lane.kick(qp.transport);
+  return error;
+}
+
+int post_recv(Qp& qp, ibv_recv_wr* wr, ibv_recv_wr** bad_wr) {
+  int error = qp.transport.state() == IBV_QPS_RESET || qp.init.srq ? EINVAL : 0;
+  for (; wr && error == 0; wr = error ? wr : wr->next) error = qp.transport.receive_queue.post(*wr);
+  if (error) *bad_wr = wr;
+  if (qp.transport.state() == IBV_QPS_ERR) {
+    auto guard = engine().lane.hold();
+    qp.transport.flush();
+  }
+  return error;
+}
+
+// --- the builders ------------------------------------------------------------------------------------------------
+
+void wr_start(Qp& qp) {
+  qp.transport.send_queue.lock().lock();
+  qp.building = nullptr;
+  qp.build_error = takes_sends(qp) ? 0 : EINVAL;
+}
+
+int wr_complete(Qp& qp) {
+  int error = qp.build_error;
+  if (error) {
+    wr_abort(qp);
+    return error;
+  }
+  qp.transport.send_queue.publish();
+  qp.transport.send_queue.lock().unlock();
+  engine().lane.kick(qp.transport);
+  return 0;
+}
+
+void wr_abort(Qp& qp) {
+  qp.transport.send_queue.rollback();
+  qp.transport.send_queue.lock().unlock();
+}
+
+void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint32_t imm) {
+  if (qp.build_error) return;
+  qp.building = qp.transport.send_queue.reserve();
+  if (!qp.building) {
+    qp.build_error = ENOMEM;
+    return;
+  }
+  SendWqe& wqe = *qp.building;
+  wqe.wr_id = qp.abi.wr_id;
+  wqe.flags = static_cast<uint8_t>(qp.abi.wr_flags & ~IBV_SEND_INLINE);
+  wqe.opcode = static_cast<uint8_t>(opcode);
+  wqe.imm = imm;
+  wqe.remote_address = remote.address;
+  wqe.rkey = remote.rkey;
+  wqe.sge_count = 0;
+  wqe.length = 0;
+  qp.build_error = check_opcode(qp, wqe.opcode);
+}
+
+void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap) {
+  wr_begin(qp, opcode, remote, 0);
+  if (qp.build_error) return;
+  qp.building->compare_add = compare_add;
+  qp.building->swap = swap;
+}
+
+void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count) {
+  if (qp.build_error || !qp.building) return;
+  qp.build_error = put_sges(qp.transport.send_queue, *qp.building, list, count);
+}
+
+void wr_inline_list(Qp& qp, const ibv_data_buf* list, size_t count) {
+  if (qp.build_error || !qp.building) return;
+  qp.build_error = put_inline(qp.transport.send_queue, *qp.building, list, count);
+}
+
+}  // namespace vb

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Life and state of queue pairs. The data path is in post.cc.
+#include "verbs/qp.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <shared_mutex>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "transport/engine.h"
+#include "verbs/async_events.h"
+#include "verbs/device_registry.h"
+#include "verbs/limits.h"
+#include "verbs/qp_state.h"
+
+namespace vb {
+
+namespace {
+
+constexpr uint64_t kSendOps = IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |
+                              IBV_QP_EX_WITH_SEND_WITH_IMM;
+constexpr uint64_t kReliableSendOps =
+    kSendOps | IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP | IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
+
+/// How long a peer that lives may keep a queue pair from going.
+constexpr uint64_t kPatience = 5 * kSecond;
+
+Gid to_gid(const union ibv_gid& gid) {
+  Gid out;
+  memcpy(out.raw.data(), gid.raw, sizeof gid.raw);
+  return out;
+}
+
+std::vector<GidEntry> gid_table(const Device& device) {
+  std::shared_lock guard(device_lock());
+  return device.gids;
+}
+
+/// The addresses of a device, each once.
+std::vector<SocketAddress> addresses_of(const Device& device) {
+  std::vector<SocketAddress> addresses;
+  for (const GidEntry& entry : gid_table(device)) {
+    if (!entry.valid) continue;
+    auto address = gid_to_address(to_gid(entry.gid), 0);
+    if (!address) continue;
+    bool known = std::any_of(addresses.begin(), addresses.end(), [&](const SocketAddress& each) {
+      return each.length == address->length && memcmp(&each.storage, &address->storage, each.length) == 0;
+    });
+    if (!known) addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+Result<void> check(const ibv_qp_init_attr& attr, uint64_t send_ops) {
+  if (attr.qp_type != IBV_QPT_RC && attr.qp_type != IBV_QPT_UC) return Error{EOPNOTSUPP};
+  if (!attr.send_cq || !attr.recv_cq) return Error{EINVAL};
+  const ibv_qp_cap& cap = attr.cap;
+  auto over = [](uint32_t value, int limit) { return value > static_cast<uint32_t>(limit); };
+  if (over(cap.max_send_wr, kMaxQpWr) || over(cap.max_send_sge, kMaxSge) || over(cap.max_inline_data, kMaxInline)) {
+    return Error{EINVAL};
+  }
+  if (!attr.srq && (over(cap.max_recv_wr, kMaxQpWr) || over(cap.max_recv_sge, kMaxSge))) return Error{EINVAL};
+  if (send_ops & ~(attr.qp_type == IBV_QPT_RC ? kReliableSendOps : kSendOps)) return Error{EOPNOTSUPP};
+  return {};
+}
+
+void grant(ibv_qp_cap& cap, bool shared_receives) {
+  cap.max_send_sge = std::max(cap.max_send_sge, 2u);
+  if (shared_receives) {
+    cap.max_recv_wr = cap.max_recv_sge = 0;
+  } else {
+    cap.max_recv_sge = std::max(cap.max_recv_sge, 2u);
+  }
+}
+
+void use(const ibv_qp_init_attr& init, Pd& pd, int change) {
+  pd.uses += change;
+  Cq::from(init.send_cq).uses += change;
+  Cq::from(init.recv_cq).uses += change;
+  if (init.srq) Srq::from(init.srq).uses += change;
+}
+
+void fill_handle(Qp& qp, Pd& pd) {
+  ibv_qp& abi = qp.abi.qp_base;
+  abi.context = pd.abi.context;
+  abi.qp_context = qp.init.qp_context;
+  abi.pd = &pd.abi;
+  abi.send_cq = qp.init.send_cq;
+  abi.recv_cq = qp.init.recv_cq;
+  abi.srq = qp.init.srq;
+  abi.handle = abi.qp_num = qp.transport.qpn;
+  abi.state = IBV_QPS_RESET;
+  abi.qp_type = qp.init.qp_type;
+  pthread_mutex_init(&abi.mutex, nullptr);
+  pthread_cond_init(&abi.cond, nullptr);
+}
+
+Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
+  if (auto fine = check(attr, send_ops); !fine) return Error{fine.error()};
+  if (auto running = start_engine(); !running) return Error{running.error()};
+  grant(attr.cap, attr.srq != nullptr);
+  auto qp = std::make_unique<Qp>();
+  QueuePair& transport = qp->transport;
+  const ibv_qp_cap& cap = attr.cap;
+  auto sends = transport.send_queue.open(cap.max_send_wr, cap.max_send_sge, cap.max_inline_data);
+  if (!sends) return Error{sends.error()};
+  auto receives = transport.receive_queue.open(cap.max_recv_wr, cap.max_recv_sge);
+  if (!receives) return Error{receives.error()};
+  qp->init = attr;
+  qp->send_ops = send_ops;
+  Engine& self = engine();
+  transport.config = {&self.lane,
+                      &qp->events,
+                      attr.qp_type,
+                      &pd,
+                      &Cq::from(attr.send_cq).queue,
+                      &Cq::from(attr.recv_cq).queue,
+                      attr.srq ? &Srq::from(attr.srq).queue : nullptr,
+                      attr.sq_sig_all != 0};
+  Device& device = *Context::from(pd.abi.context).device;
+  std::vector<SocketAddress> addresses = addresses_of(device);
+  auto guard = self.lane.hold();
+  auto qpn = self.router.allocate_qpn(device.index, addresses);
+  if (!qpn) return Error{qpn.error()};
+  transport.qpn = *qpn;
+  self.lane.add(transport);
+  guard.unlock();
+  use(attr, pd, 1);
+  fill_handle(*qp, pd);
+  return qp.release();
+}
+
+/// Stops the queue pair without a word to the program, and waits until nothing touches its memory.
+void silence(Qp& qp, std::unique_lock<Lane>& guard) {
+  QueuePair& transport = qp.transport;
+  Lane& lane = engine().lane;
+  if (static_cast<ListNode<QueuePair, OnOwing>&>(transport).linked()) lane.settle_now();
+  transport.mute = true;
+  transport.fail(IBV_WC_WR_FLUSH_ERR);
+  uint64_t give_up = clock_ns() + kPatience;
+  while (!transport.quiet()) {
+    lane.drain();
+    if (clock_ns() > give_up && transport.channel()) {
+      log(LogLevel::warn, "QP %06x: the peer does not let go of its memory: the connection to it ends", transport.qpn);
+      lane.lost(*transport.channel());
+      give_up += kPatience;
+    }
+    guard.unlock();
+    sched_yield();
+    guard.lock();
+  }
+}
+
+}  // namespace
+
+void Qp::Events::async_event(ibv_event_type type) {
+  if (qp.transport.mute) return;
+  ibv_async_event event{};
+  event.event_type = type;
+  if (type == IBV_EVENT_SRQ_LIMIT_REACHED) {
+    event.element.srq = qp.init.srq;
+  } else {
+    event.element.qp = &qp.abi.qp_base;
+  }
+  Context::from(qp.abi.qp_base.context).events->push(event);
+}
+
+Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr) {
+  auto qp = make(pd, attr, 0);
+  if (qp) attr.cap = (*qp)->init.cap;
+  return qp;
+}
+
+Result<Qp*> create_qp_ex(Context&, ibv_qp_init_attr_ex& attr) {
+  constexpr uint32_t kKnown = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS | IBV_QP_INIT_ATTR_CREATE_FLAGS;
+  if (attr.comp_mask & ~kKnown) return Error{EOPNOTSUPP};
+  if (!(attr.comp_mask & IBV_QP_INIT_ATTR_PD) || !attr.pd) return Error{EINVAL};
+  if ((attr.comp_mask & IBV_QP_INIT_ATTR_CREATE_FLAGS) && attr.create_flags != 0) return Error{EOPNOTSUPP};
+  ibv_qp_init_attr plain{};
+  plain.qp_context = attr.qp_context;
+  plain.send_cq = attr.send_cq;
+  plain.recv_cq = attr.recv_cq;
+  plain.srq = attr.srq;
+  plain.cap = attr.cap;
+  plain.qp_type = attr.qp_type;
+  plain.sq_sig_all = attr.sq_sig_all;
+  auto qp = make(Pd::from(attr.pd), plain, (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) ? attr.send_ops_flags : 0);
+  if (qp) {
+    attr.cap = (*qp)->init.cap;
+    if (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) (*qp)->abi.comp_mask = attr.comp_mask;
+  }
+  return qp;
+}
+
+Result<void> destroy_qp(Qp& qp) {
+  Engine& self = engine();
+  auto guard = self.lane.hold();
+  silence(qp, guard);
+  self.router.disconnect(qp.transport);
+  self.lane.remove(qp.transport);
+  self.router.free_qpn(qp.transport.qpn);
+  guard.unlock();
+  ibv_qp& abi = qp.abi.qp_base;
+  Context::from(abi.context).events->remove([&](const ibv_async_event& event) { return AsyncEvents::about(event, &abi); });
+  wait_for_acks(abi.mutex, abi.cond, abi.events_completed, qp.async_sent);
+  pthread_mutex_destroy(&abi.mutex);
+  pthread_cond_destroy(&abi.cond);
+  use(qp.init, Pd::from(abi.pd), -1);
+  delete &qp;
+  return {};
+}
+
+// --- ibv_modify_qp -----------------------------------------------------------------------------------------------
+
+namespace {
+
+bool values_fit(const ibv_qp_attr& attr, int mask) {
+  auto bad = [mask](int bit, bool wrong) { return (mask & bit) && wrong; };
+  return !bad(IBV_QP_PORT, attr.port_num != 1) && !bad(IBV_QP_PKEY_INDEX, attr.pkey_index >= kPkeyTableLength) &&
+         !bad(IBV_QP_PATH_MTU, attr.path_mtu < IBV_MTU_256 || attr.path_mtu > IBV_MTU_4096) &&
+         !bad(IBV_QP_TIMEOUT, attr.timeout > 31) && !bad(IBV_QP_RETRY_CNT, attr.retry_cnt > 7) &&
+         !bad(IBV_QP_RNR_RETRY, attr.rnr_retry > 7) && !bad(IBV_QP_MIN_RNR_TIMER, attr.min_rnr_timer > 31) &&
+         !bad(IBV_QP_MAX_QP_RD_ATOMIC, attr.max_rd_atomic > kMaxRdAtomic) &&
+         !bad(IBV_QP_MAX_DEST_RD_ATOMIC, attr.max_dest_rd_atomic > kMaxRdAtomic) &&
+         !bad(IBV_QP_DEST_QPN, attr.dest_qp_num > 0xffffff) &&
+         // An Ethernet link routes by GID: without a global route header there is no path.
+         !bad(IBV_QP_AV, !attr.ah_attr.is_global || attr.ah_attr.grh.sgid_index >= kGidTableLength);
+}
+
+void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
+  if (mask & IBV_QP_PKEY_INDEX) to.pkey_index = from.pkey_index;
+  if (mask & IBV_QP_PORT) to.port_num = from.port_num;
+  if (mask & IBV_QP_ACCESS_FLAGS) to.qp_access_flags = from.qp_access_flags;
+  if (mask & IBV_QP_AV) to.ah_attr = from.ah_attr;
+  if (mask & IBV_QP_PATH_MTU) to.path_mtu = from.path_mtu;
+  if (mask & IBV_QP_DEST_QPN) to.dest_qp_num = from.dest_qp_num;
+  if (mask & IBV_QP_RQ_PSN) to.rq_psn = from.rq_psn & 0xffffff;
+  if (mask & IBV_QP_SQ_PSN) to.sq_psn = from.sq_psn & 0xffffff;
+  if (mask & IBV_QP_MAX_DEST_RD_ATOMIC) to.max_dest_rd_atomic = from.max_dest_rd_atomic;
+  if (mask & IBV_QP_MAX_QP_RD_ATOMIC) to.max_rd_atomic = from.max_rd_atomic;
+  if (mask & IBV_QP_MIN_RNR_TIMER) to.min_rnr_timer = from.min_rnr_timer;
+  if (mask & IBV_QP_TIMEOUT) to.timeout = from.timeout;
+  if (mask & IBV_QP_RETRY_CNT) to.retry_cnt = from.retry_cnt;
+  if (mask & IBV_QP_RNR_RETRY) to.rnr_retry = from.rnr_retry;
+  if (mask & IBV_QP_PATH_MIG_STATE) to.path_mig_state = from.path_mig_state;
+  if (mask & IBV_QP_ALT_PATH) {
+    to.alt_ah_attr = from.alt_ah_attr;
+    to.alt_pkey_index = from.alt_pkey_index;
+    to.alt_port_num = from.alt_port_num;
+    to.alt_timeout = from.alt_timeout;
+  }
+}
+
+void apply(QueuePair& transport, const ibv_qp_attr& attr) {
+  PathAttributes& path = transport.path;
+  path.dest_qpn = attr.dest_qp_num;
+  path.timeout = attr.timeout;
+  path.retry_count = attr.retry_cnt;
+  path.rnr_retry = attr.rnr_retry;
+  path.min_rnr_timer = attr.min_rnr_timer;
+  path.max_rd_atomic = attr.max_rd_atomic;
+  path.max_dest_rd_atomic = attr.max_dest_rd_atomic;
+  path.access = attr.qp_access_flags;
+}
+
+Result<void> connect(Qp& qp, const ibv_qp_attr& attr) {
+  Device& device = *Context::from(qp.abi.qp_base.context).device;
+  std::vector<GidEntry> gids = gid_table(device);
+  const ibv_global_route& grh = attr.ah_attr.grh;
+  if (grh.sgid_index >= gids.size() || !gids[grh.sgid_index].valid) return Error{EINVAL};
+  auto source = gid_to_address(to_gid(gids[grh.sgid_index].gid), 0);
+  auto destination = gid_to_address(to_gid(grh.dgid), 0, device.netdev);
+  if (!source || !destination) return Error{EINVAL};
+  // Both forms of an IPv4 address lead to it; an IPv6 peer needs an IPv6 source.
+  if (source->get()->sa_family != destination->get()->sa_family) return Error{ENETUNREACH};
+  return engine().router.connect(qp.transport, *source, *destination, attr.dest_qp_num);
+}
+
+void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr, std::unique_lock<Lane>& guard) {
+  QueuePair& transport = qp.transport;
+  switch (to) {
+    case IBV_QPS_RESET:
+      silence(qp, guard);
+      engine().router.disconnect(transport);
+      transport.reset();
+      transport.set_state(IBV_QPS_RESET);
+      transport.mute = false;
+      return;
+    case IBV_QPS_ERR:
+      if (from == IBV_QPS_RESET) {
+        transport.set_state(IBV_QPS_ERR);
+      } else {
+        transport.fail(IBV_WC_WR_FLUSH_ERR);
+      }
+      return;
+    case IBV_QPS_RTS:
+      transport.set_state(IBV_QPS_RTS);
+      transport.requester.restart_budgets();
+      return transport.requester.run();
+    case IBV_QPS_SQD:
+      transport.set_state(IBV_QPS_SQD);
+      transport.drain_event_owed = (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY) && attr.en_sqd_async_notify;
+      return engine().lane.drained(transport);
+    default:
+      transport.set_state(to);
+  }
+}
+
+}  // namespace
+
+Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask) {
+  auto guard = engine().lane.hold();
+  ibv_qp_state from = qp.transport.state();
+  if ((mask & IBV_QP_CUR_STATE) && attr.cur_qp_state != from) return Error{EINVAL};
+  ibv_qp_state to = (mask & IBV_QP_STATE) ? attr.qp_state : from;
+  Transition transition = qp_transition(qp.init.qp_type, from, to);
+  int given = mask & ~IBV_QP_STATE;
+  if (!transition.valid || (given & transition.required) != transition.required ||
+      (given & ~(transition.required | transition.optional))) {
+    return Error{EINVAL};
+  }
+  if (!values_fit(attr, mask)) return Error{EINVAL};
+  if (to == IBV_QPS_RTR) {
+    qp.transport.path.dest_qpn = attr.dest_qp_num;
+    if (auto connected = connect(qp, attr); !connected) return connected;
+  }
+  keep(qp.attr, attr, mask);
+  if (to == IBV_QPS_RESET) qp.attr = {};
+  apply(qp.transport, qp.attr);
+  if (mask & IBV_QP_STATE) {
+    enter(qp, from, to, mask, attr, guard);
+    qp.abi.qp_base.state = to;
+  }
+  engine().lane.settle_now();
+  return {};
+}
+
+Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
+  auto guard = engine().lane.hold();
+  ibv_qp_state state = qp.transport.state();
+  constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+                       IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MAX_QP_RD_ATOMIC |
+                       IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_PATH_MIG_STATE |
+                       IBV_QP_ALT_PATH;
+  keep(*attr, qp.attr, kAll);
+  attr->qp_state = attr->cur_qp_state = state;
+  attr->qkey = 0;
+  attr->cap = qp.init.cap;
+  attr->en_sqd_async_notify = 0;
+  attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.requester.drained();
+  init->qp_context = qp.init.qp_context;
+  init->send_cq = qp.init.send_cq;
+  init->recv_cq = qp.init.recv_cq;
+  init->srq = qp.init.srq;
+  init->cap = qp.init.cap;
+  init->qp_type = qp.init.qp_type;
+  init->sq_sig_all = qp.init.sq_sig_all;
+  return {};
+}
+
+}  // namespace vb

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// ibv_qp: queue pairs, in the legacy and the extended form.
+#pragma once
+
+#include <infiniband/verbs.h>
+
+#include <atomic>
+
+#include "base/export.h"
+#include "base/result.h"
+#include "transport/queue_pair.h"
+#include "verbs/cq.h"
+#include "verbs/pd.h"
+#include "verbs/srq.h"
+
+namespace vb {
+
+/// ibv_qp is the head of ibv_qp_ex, so that one object serves both.
+struct Qp {
+  ibv_qp_ex abi{};
+  QueuePair transport;
+  ibv_qp_attr attr{};        ///< as the program set it
+  ibv_qp_init_attr init{};   ///< as granted
+  uint64_t send_ops = 0;     ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP
+  SendWqe* building = nullptr;  ///< the WR that a builder is at
+  int build_error = 0;
+  unsigned async_sent = 0;   ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
+
+  struct Events final : QueuePair::Listener {
+    explicit Events(Qp& owner) : qp(owner) {}
+    void async_event(ibv_event_type type) override;
+    Qp& qp;
+  } events{*this};
+
+  static Qp& from(ibv_qp* qp) { return *reinterpret_cast<Qp*>(qp); }
+  static Qp& from(ibv_qp_ex* qp) { return *reinterpret_cast<Qp*>(qp); }
+};
+
+/// Both fill in the granted capabilities, field by field. `send_ops` 0 makes a legacy QP; the door fills in the builders.
+VB_API Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr);
+VB_API Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr);
+/// The state machine of the InfiniBand specification (o11-...; table of ibv_modify_qp(3)). EINVAL for a transition or a
+/// mask that the table does not have; ENETUNREACH, EHOSTUNREACH when no route leads to the destination GID.
+VB_API Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask);
+/// Never writes rate_limit, nor copies a whole structure: callers' structures differ in size.
+VB_API Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int mask, ibv_qp_init_attr* init);
+/// Waits until no peer and no fabric operation touches the program's memory for this QP.
+VB_API Result<void> destroy_qp(Qp& qp);
+
+// The data path. Returns 0 or a positive errno; on failure *bad_wr is the first WR that was not posted.
+VB_API int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr);
+VB_API int post_recv(Qp& qp, ibv_recv_wr* wr, ibv_recv_wr** bad_wr);
+
+// The ibv_wr_* builders. Between start and complete/abort the QP's send queue is locked to the calling thread.
+struct RemoteAddress {
+  uint64_t address;
+  uint32_t rkey;
+};
+VB_API void wr_start(Qp& qp);
+VB_API int wr_complete(Qp& qp);
+VB_API void wr_abort(Qp& qp);
+VB_API void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint32_t imm);  ///< imm: as it goes on the wire
+VB_API void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap);
+VB_API void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count);
+VB_API void wr_inline_list(Qp& qp, const ibv_data_buf* list, size_t count);
+
+}  // namespace vb

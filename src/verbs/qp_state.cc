@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "verbs/qp_state.h"
+
+namespace vb {
+
+namespace {
+
+struct Row {
+  ibv_qp_state from;
+  ibv_qp_state to;
+  int required_rc;
+  int required_uc;
+  int optional_rc;
+  int optional_uc;
+};
+
+constexpr int kInit = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS;
+constexpr int kPath = IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN;
+constexpr int kLive = IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PATH_MIG_STATE;
+constexpr int kRetry = IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY;
+constexpr int kDrained = kLive | IBV_QP_AV | IBV_QP_PKEY_INDEX;
+
+constexpr Row kRows[] = {
+    {IBV_QPS_RESET, IBV_QPS_INIT, kInit, kInit, 0, 0},
+    {IBV_QPS_INIT, IBV_QPS_INIT, 0, 0, kInit, kInit},
+    {IBV_QPS_INIT, IBV_QPS_RTR, kPath | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER, kPath,
+     IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX, IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX},
+    {IBV_QPS_RTR, IBV_QPS_RTS, kRetry | IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC, IBV_QP_SQ_PSN, kLive | IBV_QP_MIN_RNR_TIMER,
+     kLive},
+    {IBV_QPS_RTS, IBV_QPS_RTS, 0, 0, kLive | IBV_QP_MIN_RNR_TIMER, kLive},
+    {IBV_QPS_RTS, IBV_QPS_SQD, 0, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY, IBV_QP_EN_SQD_ASYNC_NOTIFY},
+    {IBV_QPS_SQD, IBV_QPS_RTS, 0, 0, kLive | IBV_QP_MIN_RNR_TIMER, kLive},
+    {IBV_QPS_SQD, IBV_QPS_SQD, 0, 0,
+     kDrained | kRetry | IBV_QP_PORT | IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER, kDrained},
+    {IBV_QPS_SQE, IBV_QPS_RTS, 0, 0, 0, IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS},
+};
+
+}  // namespace
+
+Transition qp_transition(ibv_qp_type type, ibv_qp_state from, ibv_qp_state to) {
+  if (to == IBV_QPS_RESET || to == IBV_QPS_ERR) return {true, 0, 0};
+  bool reliable = type == IBV_QPT_RC;
+  for (const Row& row : kRows) {
+    if (row.from != from || row.to != to || (from == IBV_QPS_SQE && reliable)) continue;
+    return {true, reliable ? row.required_rc : row.required_uc, reliable ? row.optional_rc : row.optional_uc};
+  }
+  return {};
+}
+
+}  // namespace vb

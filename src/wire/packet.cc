@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "wire/packet.h"
+
+#include <algorithm>
+
+namespace vb::wire {
+
+namespace {
+
+bool decode_pieces(Reader& reader, Packet& packet) {
+  IndirectHeader indirect;
+  if (!reader.take(indirect) || indirect.count == 0 || indirect.count > kMaxPieces) return false;
+  if (reader.rest().size() != indirect.count * sizeof(Piece)) return false;
+  packet.length = indirect.length;
+  packet.piece_count = indirect.count;
+  packet.pieces = reader.rest().data();
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < indirect.count; ++i) {
+    Piece piece = packet.piece(i);
+    if (piece.length > UINT32_MAX) return false;
+    total += piece.length;
+  }
+  return total == indirect.length;
+}
+
+bool decode_payload(Reader& reader, Packet& packet) {
+  if (packet.has(kIndirect)) return decode_pieces(reader, packet);
+  packet.payload = reader.rest();
+  packet.length = static_cast<uint32_t>(packet.payload.size());
+  return true;
+}
+
+bool decode_rdma(Reader& reader, Packet& packet) {
+  if (!reader.take(packet.rdma)) return false;
+  if (packet.header.kind == Kind::kWrite) return decode_payload(reader, packet) && packet.length == packet.rdma.length;
+  if (packet.has(kIndirect)) return decode_pieces(reader, packet) && packet.length == packet.rdma.length;
+  packet.length = packet.rdma.length;
+  return reader.rest().empty();
+}
+
+bool decode_body(Reader reader, Packet& packet) {
+  switch (packet.header.kind) {
+    case Kind::kSend:
+    case Kind::kReadResponse:
+      return decode_payload(reader, packet);
+    case Kind::kWrite:
+    case Kind::kRead:
+      return decode_rdma(reader, packet);
+    case Kind::kCompareSwap:
+    case Kind::kFetchAdd:
+      return reader.take(packet.atomic) && reader.rest().empty();
+    case Kind::kAtomicResponse:
+      return reader.take(packet.atomic.compare_add) && reader.rest().empty();
+    case Kind::kAck:
+    case Kind::kNak:
+    case Kind::kQuiesce:
+    case Kind::kQuiesced:
+      return reader.rest().empty();
+  }
+  return false;
+}
+
+}  // namespace
+
+bool next_packet(std::span<const unsigned char>& frame, Packet& packet) {
+  Reader reader(frame);
+  packet = {};
+  if (!reader.take(packet.header)) return false;
+  size_t size = packet.header.size;
+  if (size < sizeof(PacketHeader) || size > frame.size()) return false;
+  if (!decode_body(Reader(frame.subspan(sizeof(PacketHeader), size - sizeof(PacketHeader))), packet)) return false;
+  packet.source = frame.first(size);
+  frame = frame.subspan(std::min(padded(size), frame.size()));
+  return true;
+}
+
+}  // namespace vb::wire

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The data path's wire format. A frame is one fabric message: a FrameHeader and packets, each at a multiple of 8 bytes.
+// Numbers are little-endian (both ends negotiate that when the channel is made); immediate data stays as the program
+// wrote it (network byte order).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace vb::wire {
+
+struct FrameHeader {
+  uint64_t token;  ///< the receiver's name for the channel: 16 bits index, 48 bits random
+};
+
+enum class Kind : uint8_t {
+  kSend = 1,
+  kWrite,
+  kRead,
+  kCompareSwap,
+  kFetchAdd,
+  kReadResponse,
+  kAtomicResponse,
+  kAck,
+  kNak,
+  kQuiesce,   ///< the requester's queue pair stops: let go of its memory
+  kQuiesced,  ///< the answer: nothing of this responder touches the requester's memory any more
+};
+
+enum Flag : uint8_t {
+  kAckValid = 1,     ///< `ack` holds
+  kImmediate = 2,    ///< `aux` is immediate data
+  kInvalidate = 4,   ///< `aux` is an rkey to invalidate
+  kSolicited = 8,
+  kIndirect = 16,    ///< the payload is not here: Pieces say where it is (or, for a read, where it goes)
+};
+
+/// The top bits of the flags count the requester's repetitions; a NAK quotes them, so that a late one is recognised.
+inline constexpr uint8_t kRoundMask = 7;
+inline constexpr uint8_t round_flags(uint8_t round) { return static_cast<uint8_t>((round & kRoundMask) << 5); }
+
+enum class NakCode : uint8_t {
+  kReceiverNotReady = 1,  ///< aux carries the RNR timer code
+  kNotConnected,          ///< no such queue pair, or not yet able to receive, or connected elsewhere
+  kInvalidRequest,
+  kRemoteAccess,
+  kRemoteOperation,
+};
+
+struct PacketHeader {
+  Kind kind;
+  uint8_t flags;
+  uint16_t size;     ///< of the whole packet, header included, padding excluded
+  uint32_t dst_qpn;
+  uint32_t src_qpn;
+  uint32_t msn;      ///< message sequence number of the request, or of the request answered
+  uint32_t ack;      ///< every request before this one is done
+  uint32_t aux;
+};
+
+inline uint8_t round_of(const PacketHeader& header) { return header.flags >> 5; }
+
+struct RdmaHeader {
+  uint64_t address;
+  uint32_t rkey;
+  uint32_t length;
+};
+
+struct AtomicHeader {
+  uint64_t address;
+  uint32_t rkey;
+  uint32_t reserved;
+  uint64_t compare_add;
+  uint64_t swap;
+};
+
+/// In front of the Pieces of an indirect packet.
+struct IndirectHeader {
+  uint32_t length;  ///< of the message, bytes
+  uint32_t count;   ///< of pieces
+};
+
+/// A stretch of the requester's memory, as its fabric registration names it.
+struct Piece {
+  uint64_t address;
+  uint64_t key;
+  uint64_t length;
+};
+
+inline constexpr uint32_t kMaxPieces = 32;
+
+static_assert(sizeof(FrameHeader) == 8 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
+static_assert(sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 && sizeof(Piece) == 24);
+
+inline constexpr size_t padded(size_t size) { return (size + 7) & ~size_t{7}; }
+
+/// Takes a packet apart without trusting it: every take() says whether that much was there.
+class Reader {
+ public:
+  explicit Reader(std::span<const unsigned char> bytes) : rest_(bytes) {}
+
+  template <class T>
+  bool take(T& out) {
+    if (rest_.size() < sizeof out) return false;
+    memcpy(&out, rest_.data(), sizeof out);
+    rest_ = rest_.subspan(sizeof out);
+    return true;
+  }
+  std::span<const unsigned char> rest() const { return rest_; }
+
+ private:
+  std::span<const unsigned char> rest_;
+};
+
+/// A request or answer, decoded. `payload` points into the frame.
+struct Packet {
+  PacketHeader header{};
+  RdmaHeader rdma{};
+  AtomicHeader atomic{};
+  uint32_t length = 0;  ///< of the message's data, wherever that is
+  uint32_t piece_count = 0;
+  const unsigned char* pieces = nullptr;  ///< unaligned; read with piece()
+  std::span<const unsigned char> payload;
+  std::span<const unsigned char> source;  ///< the whole packet as it came
+
+  bool has(Flag flag) const { return (header.flags & flag) != 0; }
+  Piece piece(uint32_t index) const {
+    Piece out;
+    memcpy(&out, pieces + index * sizeof out, sizeof out);
+    return out;
+  }
+};
+
+/// Takes the next packet off `frame`. False: the frame is malformed.
+bool next_packet(std::span<const unsigned char>& frame, Packet& packet);
+
+}  // namespace vb::wire

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where a server and a client run: on one host, or on two hosts made of network namespaces."""
+
+import atexit
+import os
+import re
+import subprocess
+
+from . import proc
+from .process import Failure
+
+PREFIX = "verbatim-apps"
+
+
+class Side:
+    """One of the two: how a command is started there, and the device it sees."""
+
+    def __init__(self, options, device, enter=()):
+        self.device = device
+        self.enter = list(enter)
+        self.launcher = [options.launcher, "run", "--provider", options.provider, "--device", device, "--"]
+        if not options.launcher:
+            self.launcher = []
+
+    def argv(self, command):
+        return self.enter + self.launcher + command
+
+
+class Local:
+    """Both on this host, on the loopback device."""
+
+    def __init__(self, options):
+        self.server = self.client = Side(options, options.device)
+        self.address = "127.0.0.1"
+
+    def close(self):
+        pass
+
+
+class Namespaces:
+    """Two network namespaces with a veth pair between them. Needs root."""
+
+    def __init__(self, options):
+        remove_stale()
+        self.names = [f"{PREFIX}-{os.getpid()}-{side}" for side in ("server", "client")]
+        atexit.register(self.close)
+        for name in self.names:
+            ip("netns", "add", name)
+        server, client = self.names
+        ip("link", "add", "vserver", "netns", server, "type", "veth", "peer", "name", "vclient", "netns", client)
+        self.server = self._side(options, server, "vserver", "10.81.7.1/24")
+        self.client = self._side(options, client, "vclient", "10.81.7.2/24")
+        self.address = "10.81.7.1"
+
+    @staticmethod
+    def _side(options, namespace, link, address):
+        ip("-n", namespace, "link", "set", "lo", "up")
+        # Without duplicate address detection the addresses can be used at once.
+        ip("-n", namespace, "addr", "add", address, "dev", link, "nodad")
+        ip("-n", namespace, "link", "set", link, "up")
+        return Side(options, f"vb_{link}", ["ip", "netns", "exec", namespace])
+
+    def close(self):
+        for name in self.names:
+            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+
+def ip(*arguments):
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def remove_stale():
+    """The namespaces of tests that were killed before they could clean up."""
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False).stdout
+    for name, pid in re.findall(rf"^({PREFIX}-(\d+)-\w+)", listed, re.MULTILINE):
+        if not proc.exists(int(pid)):
+            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+
+
+def why_no_namespaces():
+    """Empty when network namespaces can be made."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    probe = f"{PREFIX}-{os.getpid()}-probe"
+    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
+    subprocess.run(["ip", "netns", "del", probe], stderr=subprocess.DEVNULL, check=False)
+    return "" if made.returncode == 0 else f"no network namespace can be made here: {made.stderr.strip()}"

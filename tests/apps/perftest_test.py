@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The perftest programs run in every mode that their users run them in, and report a result for every size."""
+
+from harness import judge
+from harness.process import Failure
+from harness.suite import Suite, need, options
+
+DEFAULT_LATENCY_INLINE = {"ib_send_lat": 236, "ib_write_lat": 220}
+
+
+class Case:
+    """`rows`: the sizes in the table; `total`: iterations in each row (perftest adds up those of all QPs)."""
+
+    def __init__(self, title, flags, iterations, rows=(4096,), qps=1):
+        self.title = title
+        self.rows = list(rows)
+        self.total = iterations * qps
+        self.flags = flags + ["-n", str(iterations)]
+        if self.rows != judge.ALL_SIZES and self.rows != [0]:
+            self.flags += ["-s", str(self.rows[0])]
+
+
+def bandwidth_cases():
+    return [
+        Case("all sizes", ["-a"], 5, judge.ALL_SIZES),
+        Case("both directions, all sizes", ["-b", "-a"], 5, judge.ALL_SIZES),
+        Case("both directions", ["-b"], 2000),
+        Case("16 QPs", ["-q", "16"], 100, qps=16),
+        Case("16 QPs, both directions", ["-q", "16", "-b"], 100, qps=16),
+        Case("events", ["-e"], 1000),
+        Case("events, all sizes", ["-e", "-a"], 5, judge.ALL_SIZES),
+        Case("post lists", ["-l", "16"], 1600, [64]),
+        Case("post lists, 4 QPs, both directions", ["-l", "16", "-q", "4", "-b"], 320, [64], qps=4),
+        Case("ibv_post_send", ["--use_old_post_send"], 1000),
+        Case("completion moderation", ["-Q", "20"], 1000),
+        Case("GID 0", ["-x", "0"], 100),
+    ]
+
+
+def latency_cases():
+    return [
+        Case("all sizes", ["-a"], 5, judge.ALL_SIZES),
+        Case("two bytes", [], 300, [2]),
+        Case("ibv_post_send", ["--use_old_post_send"], 200, [64]),
+        Case("GID 0", ["-x", "0"], 100, [64]),
+    ]
+
+
+def inline_cases():
+    return [Case(f"inline {size}", ["-I", str(size)], 100, [size]) for size in (1, 64, 512)]
+
+
+def send_cases(bandwidth):
+    cases = [Case("SRQ", ["--use-srq"], 200), Case("SRQ, all sizes", ["--use-srq", "-a"], 5, judge.ALL_SIZES)]
+    if bandwidth:
+        cases.append(Case("SRQ, 16 QPs", ["--use-srq", "-q", "16"], 50, qps=16))
+        cases.append(Case("receive lists", ["--recv_post_list=16"], 320, [64]))
+    return cases
+
+
+def unreliable_cases(bandwidth):
+    # All sizes with few iterations: nothing may be lost, because the receiver counts.
+    cases = [Case("UC, all sizes", ["-c", "UC", "-a"], 5, judge.ALL_SIZES), Case("UC", ["-c", "UC"], 200)]
+    if bandwidth:
+        cases.append(Case("UC, both directions", ["-c", "UC", "-b"], 500))
+    return cases
+
+
+def atomic_cases(bandwidth):
+    cases = []
+    for kind in ("CMP_AND_SWAP", "FETCH_AND_ADD"):
+        cases.append(Case(kind, ["-A", kind], 500, [8]))
+        cases.append(Case(f"{kind}, events", ["-A", kind, "-e"], 500, [8]))
+        if bandwidth:
+            cases.append(Case(f"{kind}, 16 QPs, both directions", ["-A", kind, "-q", "16", "-b"], 50, [8], qps=16))
+            cases.append(Case(f"{kind}, post lists", ["-A", kind, "-l", "16"], 320, [8]))
+    for case in cases:  # the size of an atomic cannot be asked for
+        case.flags = case.flags[:-2]
+    return cases
+
+
+def cases_of(program):
+    verb, bandwidth = program.split("_")[1], program.endswith("_bw")
+    if verb == "atomic":
+        return atomic_cases(bandwidth)
+    cases = bandwidth_cases() if bandwidth else latency_cases()
+    if verb != "read":
+        cases += inline_cases() + unreliable_cases(bandwidth)
+    if verb == "send":
+        cases += send_cases(bandwidth)
+    if not bandwidth and verb != "write":  # a write shows in memory only: there is no event to wait for
+        cases.append(Case("events", ["-e"], 200, [64]))
+    return cases
+
+
+def measure(suite, program, case):
+    server, client = suite.pair([program, "-F"] + case.flags)
+    judge.perftest(client, case.rows, case.total)
+    if program.split("_")[1] == "send":
+        judge.perftest(server, case.rows, case.total)
+
+
+def default_inline(suite, program):
+    """The device is one for which perftest uses inline sends and ibv_wr_* without being asked."""
+    _, client = suite.pair([program, "-F", "-n", "100", "-s", "64"])
+    judge.perftest(client, [64], 100)
+    wanted = f"Max inline data : {DEFAULT_LATENCY_INLINE[program]}[B]"
+    if wanted not in client:
+        raise Failure(f"no line with '{wanted}'")
+    if "ibv_wr* API     : ON" not in client:
+        raise Failure("perftest does not use the ibv_wr_* API")
+
+
+def main():
+    opts = options(__doc__, program="ib_send_bw")
+    need(opts.program)
+    suite = Suite(opts)
+    for case in cases_of(opts.program):
+        suite.case(case.title, measure, suite, opts.program, case)
+    if opts.program in DEFAULT_LATENCY_INLINE:
+        suite.case("inline by default", default_inline, suite, opts.program)
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""ibv_rc_pingpong, ibv_uc_pingpong and ibv_srq_pingpong exchange messages, and the payload is right (-c)."""
+
+from harness import judge
+from harness.suite import Suite, need, options
+
+# (message size, exchanges)
+SIZES = [(1, 200), (64, 200), (1000, 200), (65536, 100), (1048576, 20)]
+
+# What each program's options select, with either GID.
+MODES = {
+    "ibv_rc_pingpong": [[], ["-e"], ["-N"], ["-t"], ["-N", "-e"], ["-N", "-t"]],
+    "ibv_uc_pingpong": [[], ["-e"]],
+    "ibv_srq_pingpong": [[], ["-e"], ["-q", "1"], ["-q", "64"]],
+}
+
+
+def exchange(suite, program, flags, size, iterations):
+    command = [program, "-c", "-s", str(size), "-n", str(iterations)] + flags
+    for text in suite.pair(command):
+        judge.pingpong(text, size, iterations)
+
+
+def main():
+    opts = options(__doc__, program="ibv_rc_pingpong")
+    need(opts.program)
+    suite = Suite(opts)
+    for gid in ("0", "1"):
+        for mode in MODES[opts.program]:
+            flags = ["-g", gid] + mode
+            suite.case(" ".join(flags), exchange, suite, opts.program, flags, 4096, 200)
+    for size, iterations in SIZES:
+        flags = ["-g", "0", "-m", "4096"]
+        suite.case(f"{size} bytes", exchange, suite, opts.program, flags, size, iterations)
+    # More exchanges than the queues hold: they go round many times.
+    suite.case("shallow queues", exchange, suite, opts.program, ["-g", "1", "-r", "16"], 64, 1000)
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()
