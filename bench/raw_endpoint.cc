@@ -84,7 +84,8 @@ void RawEndpoint::open() {
 void RawEndpoint::register_buffer() {
   fid_mr* mr = nullptr;
   check(fi_mr_reg(domain_.get(), buffer_.get(), 3 * stride_,
-                  FI_SEND | FI_RECV | FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE, 0, kRequestedKey, 0, &mr, nullptr),
+                  FI_SEND | FI_RECV | FI_READ | FI_WRITE | FI_REMOTE_READ | FI_REMOTE_WRITE, 0, kRequestedKey, 0, &mr,
+                  nullptr),
         "fi_mr_reg");
   registration_.reset(mr);
   if (info_->domain_attr->mr_mode & FI_MR_ENDPOINT) {
@@ -147,7 +148,8 @@ bool RawEndpoint::inject(size_t size) {
 
 bool RawEndpoint::rma_write(size_t size) {
   fi_context2& context = transmit_contexts_[next_context_];
-  const ssize_t status = fi_write(endpoint_.get(), outgoing(), size, descriptor_, peer_, remote_.address, remote_.key, &context);
+  const ssize_t status =
+      fi_write(endpoint_.get(), outgoing(), size, descriptor_, peer_, remote_.address, remote_.key, &context);
   if (!accepted(status, "fi_write")) return false;
   if (++next_context_ == transmit_contexts_.size()) next_context_ = 0;
   return true;
@@ -155,7 +157,8 @@ bool RawEndpoint::rma_write(size_t size) {
 
 bool RawEndpoint::rma_read(size_t size) {
   fi_context2& context = transmit_contexts_[next_context_];
-  const ssize_t status = fi_read(endpoint_.get(), outgoing(), size, descriptor_, peer_, remote_.address, remote_.key, &context);
+  const ssize_t status =
+      fi_read(endpoint_.get(), outgoing(), size, descriptor_, peer_, remote_.address, remote_.key, &context);
   if (!accepted(status, "fi_read")) return false;
   if (++next_context_ == transmit_contexts_.size()) next_context_ = 0;
   return true;
@@ -170,7 +173,8 @@ void RawEndpoint::progress() {
   for (ssize_t i = 0; i < count; ++i) {
     if (entries[i].flags & FI_RECV) {
       ++received_;
-      if (!post_receive(*static_cast<fi_context2*>(entries[i].op_context))) throw std::runtime_error("fi_recv: queue full");
+      if (!post_receive(*static_cast<fi_context2*>(entries[i].op_context)))
+        throw std::runtime_error("fi_recv: queue full");
     } else {
       ++completed_;
     }

@@ -21,8 +21,8 @@ struct RemoteMemory {
   uint64_t key = 0;
 };
 
-/// All calls come from one thread. Failures throw std::runtime_error. Post calls return false when the provider is busy:
-/// progress(), and try again.
+/// All calls come from one thread. Failures throw std::runtime_error. Post calls return false when the provider is
+/// busy: progress(), and try again.
 class RawEndpoint {
  public:
   /// `node` is the local IP address to bind; providers that have no IP addresses (shm) ignore it.
@@ -49,8 +49,8 @@ class RawEndpoint {
   size_t transmit_depth() const { return info_->tx_attr->size; }
   const char* provider() const { return info_->fabric_attr->prov_name; }
 
-  unsigned char* outgoing() { return buffer_.get(); }               ///< what sends, writes and reads use
-  unsigned char* target() { return buffer_.get() + 2 * stride_; }   ///< what the peer's RMA reaches
+  unsigned char* outgoing() { return buffer_.get(); }              ///< what sends, writes and reads use
+  unsigned char* target() { return buffer_.get() + 2 * stride_; }  ///< what the peer's RMA reaches
 
  private:
   struct Close {

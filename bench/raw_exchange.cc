@@ -27,7 +27,8 @@ sockaddr_in socket_address(const std::string& address, uint16_t port) {
   sockaddr_in result{};
   result.sin_family = AF_INET;
   result.sin_port = htons(port);
-  if (inet_pton(AF_INET, address.c_str(), &result.sin_addr) != 1) throw std::runtime_error("no IPv4 address: " + address);
+  if (inet_pton(AF_INET, address.c_str(), &result.sin_addr) != 1)
+    throw std::runtime_error("no IPv4 address: " + address);
   return result;
 }
 

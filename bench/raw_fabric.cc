@@ -39,6 +39,7 @@ struct Options {
   unsigned timeout = 60;
   int cpu = -1;
   bool no_inject = false;
+  bool check = false;
 };
 
 /// One side of a benchmark.
@@ -77,15 +78,16 @@ class Session {
     insist([&] { return injects() ? endpoint_.inject(options_.size) : endpoint_.send(options_.size); });
   }
 
-  void await_messages(uint64_t total) {
-    progress_until([&] { return endpoint_.received() >= total; });
+  /// Waits for this many messages more. Some may have come already, while we waited for something else.
+  void await_messages(uint64_t count) {
+    awaited_ += count;
+    progress_until([&] { return endpoint_.received() >= awaited_; });
   }
 
   /// Both sides are here. Also what makes the fabric's connection: one side speaks first, so that they do not collide.
   void meet() {
-    const uint64_t next = endpoint_.received() + 1;
     if (client()) insist([&] { return endpoint_.send(1); });
-    await_messages(next);
+    await_messages(1);
     if (!client()) insist([&] { return endpoint_.send(1); });
     exchange_barrier();
   }
@@ -114,13 +116,16 @@ class Session {
   Exchange& exchange_;
   RawEndpoint endpoint_;
   Clock::time_point deadline_;
+  uint64_t awaited_ = 0;  // messages, since the beginning
 };
 
 double microseconds(Clock::duration time) { return std::chrono::duration<double, std::micro>(time).count(); }
 
 Json summary_of(std::vector<double> samples) {
   std::sort(samples.begin(), samples.end());
-  const auto at = [&](double part) { return samples[static_cast<size_t>(part * static_cast<double>(samples.size() - 1))]; };
+  const auto at = [&](double part) {
+    return samples[static_cast<size_t>(part * static_cast<double>(samples.size() - 1))];
+  };
   return {{"min_us", samples.front()}, {"median_us", at(0.5)}, {"p99_us", at(0.99)}};
 }
 
@@ -140,10 +145,8 @@ Json time_round_trips(const Options& options, Ping ping, Pong pong) {
 }
 
 Json send_latency(Session& session) {
-  const uint64_t before = session.endpoint().received();
   return time_round_trips(
-      session.options(), [&](size_t) { session.send_one(); },
-      [&](size_t round) { session.await_messages(before + round + 1); });
+      session.options(), [&](size_t) { session.send_one(); }, [&](size_t) { session.await_messages(1); });
 }
 
 // The last byte changes with every round and arrives last. Where the provider writes memory without the target's help,
@@ -187,13 +190,12 @@ void run_window(Session& session, size_t count, bool completes, Post post) {
 template <class Post>
 void stream(Session& session, size_t count, size_t messages, bool completes, Post post) {
   RawEndpoint& endpoint = session.endpoint();
-  const uint64_t before = endpoint.received();
   if (session.client()) {
     run_window(session, count, completes, post);
     if (messages == 0) session.insist([&] { return endpoint.send(1); });
-    session.await_messages(before + 1);
+    session.await_messages(1);
   } else {
-    session.await_messages(before + std::max<size_t>(messages, 1));
+    session.await_messages(std::max<size_t>(messages, 1));
     session.insist([&] { return endpoint.send(1); });
   }
 }
@@ -207,7 +209,9 @@ Json time_stream(Session& session, bool two_sided, bool completes, Post post) {
   stream(session, options.iterations, two_sided ? options.iterations : 0, completes, post);
   const double seconds = microseconds(Clock::now() - start) / 1e6;
   const double rate = static_cast<double>(options.iterations) / seconds;
-  return {{"seconds", seconds}, {"messages_per_second", rate}, {"gbytes_per_second", rate * static_cast<double>(options.size) / 1e9}};
+  return {{"seconds", seconds},
+          {"messages_per_second", rate},
+          {"gbytes_per_second", rate * static_cast<double>(options.size) / 1e9}};
 }
 
 Json send_bandwidth(Session& session) {
@@ -237,8 +241,9 @@ Json socket_latency(const Options& options, Exchange& exchange) {
 
 using Test = Json (*)(Session&);
 const std::map<std::string, Test> kTests = {
-    {"send_lat", send_latency}, {"write_lat", write_latency}, {"send_bw", send_bandwidth}, {"write_bw", write_bandwidth},
-    {"read_bw", read_bandwidth}, {"msg_rate", message_rate}, {"socket_lat", nullptr},
+    {"send_lat", send_latency},    {"write_lat", write_latency}, {"send_bw", send_bandwidth},
+    {"write_bw", write_bandwidth}, {"read_bw", read_bandwidth},  {"msg_rate", message_rate},
+    {"socket_lat", nullptr},
 };
 
 void pin_to(int cpu) {
@@ -258,6 +263,10 @@ Json run_on_fabric(const Options& options, Exchange& exchange) {
 }
 
 void run(const Options& options) {
+  if (options.check) {
+    RawEndpoint(options.provider, options.bind, options.size);
+    return;
+  }
   pin_to(options.cpu);
   Exchange exchange = options.server.empty() ? Exchange::serve(options.bind, options.port)
                                              : Exchange::connect(options.server, options.port);
@@ -275,16 +284,25 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("server", options.server, "Address of the server; without it, be the server");
   app.add_option("--provider", options.provider, "A libfabric provider with RDM endpoints")->capture_default_str();
   app.add_option("--test", options.test, "What to measure")->check(CLI::IsMember(tests))->capture_default_str();
-  app.add_option("--size", options.size, "Bytes of a message")->check(CLI::Range(size_t{1}, size_t{1} << 30))->capture_default_str();
-  app.add_option("--iterations", options.iterations, "Measured operations")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--warmup", options.warmup, "Operations before these")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--window", options.window, "Outstanding operations")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--size", options.size, "Bytes of a message")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 30))
+      ->capture_default_str();
+  app.add_option("--iterations", options.iterations, "Measured operations")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--warmup", options.warmup, "Operations before these")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--window", options.window, "Outstanding operations")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--poll-interval", options.poll_interval,
                  "write_lat: looks at memory for each look at completions (0: 256 on shm, 1 on others)");
   app.add_option("--bind", options.bind, "The server's own IPv4 address")->capture_default_str();
   app.add_option("--port", options.port, "TCP port by which the two find each other")->capture_default_str();
   app.add_option("--cpu", options.cpu, "Run on this CPU only");
   app.add_option("--timeout", options.timeout, "Give up after this many seconds")->capture_default_str();
+  app.add_flag("--check", options.check, "Only find out whether the provider works here");
   app.add_flag("--no-inject", options.no_inject, "Never use fi_inject");
 }
 

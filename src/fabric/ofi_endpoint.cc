@@ -298,6 +298,7 @@ void OfiEndpoint::transfer_done(Transfer& transfer, int error, Sink& sink) {
 }
 
 size_t OfiEndpoint::poll(Sink& sink) {
+  if (!endpoint_) return 0;
   while (!injected_.empty()) {
     Frame* frame = injected_.back();
     injected_.pop_back();

@@ -21,6 +21,7 @@ Channel::Channel(Lane& lane, Rail& rail, const Peer& peer) :
     lane_(lane), rail_(rail), peer_(peer), eager_limit_(rail.endpoint->traits().frame_size - kOverhead) {}
 
 Channel::~Channel() {
+  if (peer_.process != ProcessId{}) rail_.remove_peer(peer_.address);
   if (peer_.presence) unmap_presence(peer_.presence);
 }
 
@@ -107,7 +108,9 @@ void Channel::drop(fabric::Frame& frame) {
 void Channel::released(fabric::Frame& frame, int error) {
   drop(frame);
   // The fabric is reliable: what it cannot deliver, it never will.
-  if (error && alive_) lane_.lost(*this);
+  if (!error || !alive_) return;
+  log(LogLevel::debug, "the fabric lost a frame: error %d: the channel ends", error);
+  lane_.lost(*this);
 }
 
 void Channel::wake_peer() {

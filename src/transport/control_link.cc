@@ -261,7 +261,7 @@ bool ControlLink::establish(const wire::Offer& offer) {
     close("the peer offers another fabric");
     return false;
   }
-  auto address = rail_->endpoint->add_peer({offer.name, offer.name_size});
+  auto address = rail_->add_peer({offer.name, offer.name_size});
   if (!address) {
     log(LogLevel::error, "%s does not take the peer's address: error %d", rail_->endpoint->traits().provider.c_str(),
         address.error());

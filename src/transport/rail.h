@@ -47,11 +47,24 @@ class FramePool {
   std::vector<fabric::Registration> registrations_;
 };
 
-struct Rail {
+class Rail {
+ public:
   explicit Rail(std::unique_ptr<fabric::Endpoint> fabric_endpoint);
 
   std::unique_ptr<fabric::Endpoint> endpoint;
   FramePool frames;
+
+  /// Two channels may lead to one process: providers want to know each peer once.
+  Result<fabric::Peer> add_peer(std::span<const unsigned char> name);
+  void remove_peer(fabric::Peer peer);
+
+ private:
+  struct Known {
+    std::vector<unsigned char> name;
+    fabric::Peer peer;
+    int uses;
+  };
+  std::vector<Known> peers_;
 };
 
 }  // namespace vb

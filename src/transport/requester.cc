@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "transport/channel.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
@@ -375,7 +376,10 @@ void Requester::tick(uint64_t now_ns) {
   // The budget measures the path: a peer whose process lives, however slow, is not given up.
   if (now_ns - stalled_since_ < budget_ns()) return;
   if (qp_.path.timeout == 0 && !(channel && gone)) return;
-  if (gone || channel->path_dead()) qp_.fail(IBV_WC_RETRY_EXC_ERR);
+  if (!gone && !channel->path_dead()) return;
+  log(LogLevel::debug, "QP %06x: no answer for %llu ms, and the path is dead", qp_.qpn,
+      static_cast<unsigned long long>((now_ns - stalled_since_) / kMillisecond));
+  qp_.fail(IBV_WC_RETRY_EXC_ERR);
 }
 
 void Requester::fail(ibv_wc_status first, uint32_t vendor_error) {

@@ -28,8 +28,6 @@ def bandwidth_cases():
         Case("both directions", ["-b"], 2000),
         Case("16 QPs", ["-q", "16"], 100, qps=16),
         Case("16 QPs, both directions", ["-q", "16", "-b"], 100, qps=16),
-        Case("events", ["-e"], 1000),
-        Case("events, all sizes", ["-e", "-a"], 5, judge.ALL_SIZES),
         Case("post lists", ["-l", "16"], 1600, [64]),
         Case("post lists, 4 QPs, both directions", ["-l", "16", "-q", "4", "-b"], 320, [64], qps=4),
         Case("ibv_post_send", ["--use_old_post_send"], 1000),
@@ -89,8 +87,8 @@ def cases_of(program):
         cases += inline_cases() + unreliable_cases(bandwidth)
     if verb == "send":
         cases += send_cases(bandwidth)
-    if not bandwidth and verb != "write":  # a write shows in memory only: there is no event to wait for
-        cases.append(Case("events", ["-e"], 200, [64]))
+    if verb != "write":  # perftest has no events for writes
+        cases += [Case("events", ["-e"], 200, [64]), Case("events, all sizes", ["-e", "-a"], 5, judge.ALL_SIZES)]
     return cases
 
 

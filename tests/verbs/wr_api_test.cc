@@ -169,7 +169,8 @@ TEST_P(WrApiTest, ABatchBeyondTheQueueFailsAsAWhole) {
     ibv_wr_rdma_write(ex, at_b.rkey, at_b.buffer);
     ibv_wr_set_sge(ex, at_a.lkey, at_a.buffer, 8);
   }
-  EXPECT_EQ(ibv_wr_complete(ex), ENOMEM);
+  int rc = ibv_wr_complete(ex);
+  EXPECT_TRUE(rc == ENOMEM || rc == ENOSPC) << rc;
   EXPECT_TRUE(poll_now(cq).empty());
 }
 
