@@ -50,7 +50,11 @@ fi_info* RawEndpoint::find(const std::string& provider, const std::string& node)
   fi_info* info = nullptr;
   check(fi_getinfo(kVersion, binds ? node.c_str() : nullptr, nullptr, binds ? FI_SOURCE : 0, hints.get(), &info),
         "fi_getinfo");
-  return info;
+  if (provider == info->fabric_attr->prov_name) return info;
+  // libfabric answers "tcp" with a layered "tcp;ofi_rxm" where tcp has no RDM endpoints of its own.
+  const std::string found = info->fabric_attr->prov_name;
+  fi_freeinfo(info);
+  throw std::runtime_error("no provider " + provider + ", only " + found);
 }
 
 void RawEndpoint::open() {

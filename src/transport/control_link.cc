@@ -87,6 +87,7 @@ void ControlLink::connected() {
   getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error) return close(strerror(error));
   state_ = State::kHello;
+  route_->reached = true;
   watch(false);
   send_hello();
 }
@@ -249,6 +250,8 @@ bool ControlLink::accept_offer(const wire::Offer& offer) {
     bool acceptable = same_host() && offer.proof == router_.presence_proof();
     if (!acceptable || !(presence_ = map_presence(peer_.pid, peer_.presence_fd, peer_.presence_secret)) ||
         !router_.shared_memory_rail()) {
+      log(LogLevel::info, "shared memory with process %d is not possible: %s", peer_.pid,
+          !acceptable ? "another host, user or namespace" : "it cannot be mapped");
       send(Control::kReject, nullptr, 0);
       return true;
     }

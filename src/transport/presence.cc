@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "base/log.h"
 #include "base/random.h"
 
 namespace vb {
@@ -35,9 +36,13 @@ PresencePage* map_presence(int pid, int fd, uint64_t secret) {
   snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
   Fd file(::open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK));
   // The size is checked, so that a peer that names another file cannot make an access to the page fault.
-  if (!file || lseek(file.get(), 0, SEEK_END) != static_cast<off_t>(kPageSize)) return nullptr;
+  if (!file || lseek(file.get(), 0, SEEK_END) != static_cast<off_t>(kPageSize)) {
+    log(LogLevel::debug, "%s is not a presence page: error %d", path, errno);
+    return nullptr;
+  }
   PresencePage* page = map(file.get());
   if (page && page->secret != secret) {
+    log(LogLevel::debug, "%s is another process's presence page", path);
     unmap_presence(page);
     return nullptr;
   }

@@ -100,6 +100,7 @@ void QueuePair::bind(Channel* channel) {
   early.swap(early_);
   if (!channel) return;
   channel->attach(*this);
+  requester.restart_clock();
   for (Early& each : early) {
     std::span<const unsigned char> bytes(each.bytes);
     wire::Packet packet;

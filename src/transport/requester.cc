@@ -9,6 +9,7 @@
 #include "transport/lane.h"
 #include "transport/opcodes.h"
 #include "transport/queue_pair.h"
+#include "transport/router.h"
 #include "transport/timing.h"
 
 namespace vb {
@@ -371,12 +372,12 @@ void Requester::tick(uint64_t now_ns) {
   }
   if (qp_.state() != IBV_QPS_RTS && qp_.state() != IBV_QPS_SQD) return;
   Channel* channel = qp_.channel();
-  bool gone = !channel || !channel->alive();
-  if (!gone && now_ns - stalled_since_ > budget_ns() / 2) channel->probe();
+  bool gone = channel ? !channel->alive() : !(qp_.route && qp_.route->reached);
+  if (channel && !gone && now_ns - stalled_since_ > budget_ns() / 2) channel->probe();
   // The budget measures the path: a peer whose process lives, however slow, is not given up.
   if (now_ns - stalled_since_ < budget_ns()) return;
-  if (qp_.path.timeout == 0 && !(channel && gone)) return;
-  if (!gone && !channel->path_dead()) return;
+  if (qp_.path.timeout == 0 && !(channel && gone)) return;  // infinite, while there is hope
+  if (!gone && !(channel && channel->path_dead())) return;
   log(LogLevel::debug, "QP %06x: no answer for %llu ms, and the path is dead", qp_.qpn,
       static_cast<unsigned long long>((now_ns - stalled_since_) / kMillisecond));
   qp_.fail(IBV_WC_RETRY_EXC_ERR);

@@ -46,6 +46,7 @@ class Requester {
   bool idle() const;
   void reset();
   void restart_budgets();
+  void restart_clock() { stalled_since_ = 0; }
 
  private:
   enum class Sent { kYes, kLater, kBad };

@@ -258,7 +258,7 @@ void Router::found(Route& route, Channel& channel) {
 
 /// Nobody listens there (yet): queue pairs wait, until what is posted to them runs out of retries.
 void Router::not_found(Route& route) {
-  route.connecting = false;
+  route.connecting = route.reached = false;
   route.retry_delay_ns = std::clamp(route.retry_delay_ns * 2, kFirstRetry, kLastRetry);
   route.retry_at_ns = clock_ns() + route.retry_delay_ns;
   retrying_ = true;

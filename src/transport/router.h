@@ -31,6 +31,7 @@ class Route : public ListNode<Route, OnChannelRoutes> {
   SocketAddress source;
   Channel* channel = nullptr;
   bool connecting = false;
+  bool reached = false;  ///< the process there has answered: it lives, however long the rest takes
   uint64_t retry_at_ns = 0;
   uint64_t retry_delay_ns = 0;
   List<QueuePair, OnRoute> waiting;

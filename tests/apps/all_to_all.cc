@@ -6,6 +6,7 @@
 #include "all_to_all.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,6 +76,7 @@ Worker start_worker(int rank, int argc, char** argv) {
   const pid_t pid = fork();
   require(pid >= 0, "fork");
   if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a coordinator that is killed takes its workers along
     // With ends[1] == kWorkerFd dup2 would leave close-on-exec set.
     if (ends[1] == kWorkerFd) ends[1] = dup(ends[1]);
     dup2(ends[1], kWorkerFd);

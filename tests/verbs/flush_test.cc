@@ -9,7 +9,7 @@ class FlushTest : public ConnectedTest {
  protected:
   std::vector<RecvWr> recvs(uint64_t first, size_t count) {
     std::vector<RecvWr> chain;
-    for (size_t i = 0; i < count; ++i) chain.push_back(i % 3 ? recv_wr(first + i, {at_a.sge(0, 64)}) : recv_wr(first + i));
+    for (size_t i = 0; i < count; ++i) chain.push_back(recv_wr(first + i, i % 3 ? Sges{at_a.sge(0, 64)} : Sges{}));
     return chain;
   }
   // Signaled and not, with and without SGEs.

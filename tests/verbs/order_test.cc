@@ -99,9 +99,15 @@ TEST_P(OrderTest, MixedOperationsCompleteInTheOrderPosted) {
     Sges local = {at_a.sge(i * 2048, size)};
     uint64_t remote = at_b.buffer + i * 2048;
     switch (random() % 5) {
-      case 0: chain.push_back(send_wr(i, {at_a.sge(0, size)})); recvs.push_back(recv_wr(i, {at_b.sge(600000, 20000)})); break;
+      case 0:
+        chain.push_back(send_wr(i, {at_a.sge(0, size)}));
+        recvs.push_back(recv_wr(i, {at_b.sge(600000, 20000)}));
+        break;
       case 1: chain.push_back(write_wr(i, local, remote, at_b.rkey)); break;
-      case 2: chain.push_back(write_imm_wr(i, local, remote, at_b.rkey, i)); recvs.push_back(recv_wr(i)); break;
+      case 2:
+        chain.push_back(write_imm_wr(i, local, remote, at_b.rkey, i));
+        recvs.push_back(recv_wr(i));
+        break;
       case 3: chain.push_back(read_wr(i, local, remote, at_b.rkey)); break;
       case 4: chain.push_back(fetch_add_wr(i, {at_a.sge(i * 2048, 8)}, remote, at_b.rkey, 1)); break;
     }

@@ -47,10 +47,11 @@ class Suite:
             return
         self.count += 1
         start, watch, self.processes = time.monotonic(), Watch(), []
-        problem = self._attempt(body, arguments) or ""
+        problem = self._attempt(body, arguments)
         for process in self.processes:
             process.end()
-        problem = problem or self._attempt(watch.check, ()) or ""
+        # Looked for after a failure too: what is left would disturb the cases that follow.
+        problem = "; ".join(filter(None, (problem, self._attempt(watch.check, ()))))
         print(f"{'FAIL' if problem else 'ok  '} {title} ({time.monotonic() - start:.2f} s)", flush=True)
         if problem:
             self.failed.append(title)

@@ -30,7 +30,7 @@ inline constexpr KnownRxe kKnownRxe[] = {
     {"LocalSendErrorTest.SendFromAKeyOfAnotherPd*", "LOC_QP_OP_ERR instead of LOC_PROT_ERR"},
     {"LocalSendErrorTest.SendFromADeregisteredRegion*", "LOC_QP_OP_ERR instead of LOC_PROT_ERR"},
     {"LocalSendErrorTest.UnsignaledSendFailsVisibly*", "LOC_QP_OP_ERR instead of LOC_PROT_ERR"},
-    {"LocalReceiveErrorTest.ReceiveTooSmall*", "LOC_QP_OP_ERR and REM_OP_ERR instead of LOC_LEN_ERR and REM_INV_REQ_ERR"},
+    {"LocalReceiveErrorTest.ReceiveTooSmall*", "LOC_QP_OP_ERR, REM_OP_ERR; not LOC_LEN_ERR, REM_INV_REQ_ERR"},
     {"LocalReceiveErrorTest.ReceiveWithoutRoomAtAll*", "as ReceiveTooSmall"},
     {"LocalReceiveErrorTest.ReceiveWith*Key*", "LOC_QP_OP_ERR instead of LOC_PROT_ERR"},
     {"LocalReceiveErrorTest.ReceiveInto*", "LOC_QP_OP_ERR instead of LOC_PROT_ERR"},

@@ -75,6 +75,7 @@ class PairTest : public VerbsTest, public testing::WithParamInterface<PairParam>
     a_.reset();
     b_.reset();
     if (HasFailure()) shared_peer().reset();
+    else if (shared_peer() && shared_peer()->alive()) shared_peer()->drop_end();
   }
 
  private:

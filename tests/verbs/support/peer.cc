@@ -144,6 +144,14 @@ bool Peer::alive() {
   return pid_ > 0;
 }
 
+void Peer::drop_end() try {
+  Writer out;
+  out.put(kDropEnd);
+  send(out.bytes);
+  receive();
+} catch (const std::runtime_error&) {
+}
+
 void Peer::send(const Bytes& message) {
   if (!write_message(socket_, message)) throw std::runtime_error("the peer process is gone");
 }

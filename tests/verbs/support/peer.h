@@ -22,6 +22,7 @@ class Peer {
   pid_t pid() const { return pid_; }
   void kill_now();  // SIGKILL, and waits until it is gone
   bool alive();
+  void drop_end();  // the peer destroys what it has; does nothing when it is gone
 
   // One request may be under way at a time: send, then receive. A failure in the peer is thrown here.
   void send(const Bytes& message);
@@ -32,7 +33,8 @@ class Peer {
   int socket_ = -1;
 };
 
-constexpr uint32_t kMakeEnd = 0xffff0001, kDropEnd = 0xffff0002;  // the other commands are indices into Calls
+// The other commands are indices into Calls.
+constexpr uint32_t kMakeEnd = 0xffff0001, kDropEnd = 0xffff0002;
 
 template <auto... Methods>
 struct MethodList {};

@@ -55,9 +55,13 @@ class Side {
   ibv_qp_state state(int qp = 0) { return query(qp).attr.qp_state; }
   int destroy_qp(int qp = 0) { return run<&End::destroy_qp>(qp); }
 
-  PostResult post_send(std::vector<SendWr> requests, int qp = 0) { return run<&End::post_send>(std::move(requests), qp); }
+  PostResult post_send(std::vector<SendWr> requests, int qp = 0) {
+    return run<&End::post_send>(std::move(requests), qp);
+  }
   PostResult post_send(SendWr request, int qp = 0) { return post_send(std::vector{std::move(request)}, qp); }
-  PostResult post_recv(std::vector<RecvWr> requests, int qp = 0) { return run<&End::post_recv>(std::move(requests), qp); }
+  PostResult post_recv(std::vector<RecvWr> requests, int qp = 0) {
+    return run<&End::post_recv>(std::move(requests), qp);
+  }
   PostResult post_recv(RecvWr request, int qp = 0) { return post_recv(std::vector{std::move(request)}, qp); }
   std::vector<ibv_wc> wait_send(int count = 1) { return run<&End::wait_send>(count); }
   std::vector<ibv_wc> wait_recv(int count = 1) { return run<&End::wait_recv>(count); }
