@@ -18,6 +18,10 @@
 
 namespace vb::door {
 
+/// pthread_cancel unwinds with the C library's unwinder, but asks the copy in this library to run our frames' cleanups,
+/// and that one aborts unless it was used before. So it is used, once, before a program can wait anywhere in here.
+void prepare_unwinding();
+
 /// The positive errno of a failure, or 0.
 template <class T>
 int as_errno(const Result<T>& result) {

@@ -8,6 +8,7 @@ using namespace vb::door;
 namespace {
 
 Result<Context*> open_with_tables(Device& device) {
+  prepare_unwinding();
   Result<Context*> context = open_device(device);
   if (context) fill_tables(**context);
   return context;

@@ -115,7 +115,6 @@ class OfiEndpoint : public Endpoint {
   std::unique_ptr<unsigned char[]> receive_memory_;
   void* receive_descriptor_ = nullptr;
   std::unique_ptr<Receive[]> receives_;
-  std::vector<Frame*> injected_;
   std::deque<Transfer*> transfers_;  ///< in the order of issue, where errors come without their context
   bool anonymous_errors_ = false;
   int wait_fd_ = -1;
@@ -229,12 +228,8 @@ void OfiEndpoint::remove_peer(Peer peer) {
   fi_av_remove(av_.get(), &address, 1, 0);
 }
 
+// Not fi_inject: it is no faster here, and what fails of it comes back without a context that could be trusted.
 int OfiEndpoint::send(Peer peer, Frame& frame) {
-  if (frame.size <= traits_.inject_size) {
-    ssize_t status = fi_inject(endpoint_.get(), frame.data, frame.size, peer);
-    if (status == 0) injected_.push_back(&frame);
-    return static_cast<int>(-status);
-  }
   return static_cast<int>(
       -fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context));
 }
@@ -299,11 +294,6 @@ void OfiEndpoint::transfer_done(Transfer& transfer, int error, Sink& sink) {
 
 size_t OfiEndpoint::poll(Sink& sink) {
   if (!endpoint_) return 0;
-  while (!injected_.empty()) {
-    Frame* frame = injected_.back();
-    injected_.pop_back();
-    sink.released(*frame, 0);
-  }
   fi_cq_msg_entry entries[16];
   ssize_t count = fi_cq_read(cq_.get(), entries, 16);
   if (count == -FI_EAGAIN) return 0;
@@ -348,7 +338,6 @@ void OfiEndpoint::report_error(Sink& sink) {
 }
 
 bool OfiEndpoint::may_sleep() {
-  if (!injected_.empty()) return false;
   if (!traits_.has_wait_fd) return true;
   fid* queue = &cq_->fid;
   return fi_trywait(fabric_.get(), &queue, 1) == 0;

@@ -86,6 +86,8 @@ class Channel : public ListNode<Channel, OnDirty> {
   /// The peer's host has not taken what the control connection carries.
   bool path_dead();
 
+  /// The peer is known to have its end: for who accepted the connection, when the first frame comes.
+  bool confirmed = true;
   /// What frames that arrive here begin with.
   uint64_t token = 0;
   /// Malformed or misdirected packets: rejected, and counted.

@@ -29,7 +29,7 @@ using wire::Path;
 
 namespace {
 
-constexpr uint64_t kHandshakeTime = 10 * kSecond;
+constexpr uint64_t kHandshakeTime = 60 * kSecond;  ///< loading a fabric on a busy machine takes its time
 constexpr size_t kMaxOutput = 65536;  ///< a peer that takes nothing is given up
 
 void set_option(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
@@ -283,6 +283,7 @@ bool ControlLink::establish(const wire::Offer& offer) {
   state_ = State::kUp;
   token_reserved_ = false;
   channel_ = &router_.lane().add_channel(*rail_, peer, token_);
+  channel_->confirmed = initiator_;
   log(LogLevel::info, "channel to process %d over %s", peer_.pid, rail_->endpoint->traits().provider.c_str());
   if (route_) router_.found(*std::exchange(route_, nullptr), *channel_);
   return true;

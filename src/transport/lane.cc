@@ -172,6 +172,7 @@ void Lane::received(std::span<const unsigned char> frame) {
     ++rejected;
     return;
   }
+  channel->confirmed = true;
   frame = frame.subspan(sizeof header);
   wire::Packet packet;
   while (!frame.empty()) {
@@ -260,7 +261,8 @@ Channel& Lane::add_channel(Rail& rail, const Channel::Peer& peer, uint64_t token
 
 Channel* Lane::channel_of(const ProcessId& process) {
   for (auto& channel : channels_) {
-    if (channel && channel.get() != loopback_ && channel->alive() && channel->process() == process) return channel.get();
+    bool usable = channel && channel.get() != loopback_ && channel->alive() && channel->confirmed;
+    if (usable && channel->process() == process) return channel.get();
   }
   return nullptr;
 }

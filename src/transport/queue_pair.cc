@@ -52,10 +52,9 @@ void QueuePair::peer_gone(bool crashed) {
   requester.peer_gone();
   bool connected = state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD;
   if (!connected || !crashed) return;
-  // With sends outstanding the first of them tells; otherwise nothing else would.
-  bool sends = !requester.idle();
-  if (!sends) config.listener->async_event(IBV_EVENT_QP_FATAL);
-  fail(sends ? IBV_WC_RETRY_EXC_ERR : IBV_WC_WR_FLUSH_ERR);
+  // The oldest send, or the next one posted, tells why; without one outstanding, an event does.
+  if (requester.idle()) config.listener->async_event(IBV_EVENT_QP_FATAL);
+  fail(reliable() ? IBV_WC_RETRY_EXC_ERR : IBV_WC_WR_FLUSH_ERR);
 }
 
 void QueuePair::receive(Channel& from, const wire::Packet& packet) {
@@ -84,7 +83,11 @@ void QueuePair::receive(Channel& from, const wire::Packet& packet) {
     default:
       break;
   }
-  if (can_receive()) responder.request(packet);
+  if (can_receive()) {
+    responder.request(packet);
+  } else {
+    refuse_not_connected(from, packet);  // the requester's budget ends it
+  }
 }
 
 void QueuePair::park(Channel& from, const wire::Packet& packet) {

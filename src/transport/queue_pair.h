@@ -83,7 +83,10 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
 
   ibv_qp_state state() const { return state_.load(std::memory_order_acquire); }
   void set_state(ibv_qp_state state) { state_.store(state, std::memory_order_release); }
-  bool can_receive() const { return state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD; }
+  bool can_receive() const {
+    return state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD ||
+           state() == IBV_QPS_SQE;
+  }
 
   /// Into ERR: `first` is the status of the oldest send WR, IBV_WC_WR_FLUSH_ERR when nothing in particular failed.
   void fail(ibv_wc_status first, uint32_t vendor_error = 0);

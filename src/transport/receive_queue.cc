@@ -42,13 +42,16 @@ int ReceiveQueue::post(const ibv_recv_wr& wr) {
   return 0;
 }
 
-bool ReceiveQueue::pop(ReceiveWqe& out, bool& limit_reached) {
+bool ReceiveQueue::pop(ReceiveWqe& out, bool& limit_reached, uint64_t needed) {
   std::lock_guard guard(lock_);
   if (head_ == tail_) return false;
   uint32_t index = head_ & mask_;
   out.wr_id = slots_[index].wr_id;
   out.sge_count = slots_[index].sge_count;
   std::copy_n(&sges_[size_t{index} * max_sge_], out.sge_count, out.sge);
+  uint64_t room = 0;
+  for (uint32_t i = 0; i < out.sge_count && needed != 0; ++i) room += out.sge[i].length;
+  if (room < needed) return false;
   __atomic_store_n(&head_, head_ + 1, __ATOMIC_RELEASE);
   limit_reached = limit_ != 0 && tail_ - head_ < limit_;
   if (limit_reached) limit_ = 0;

@@ -18,7 +18,7 @@ using wire::Kind;
 
 void Requester::run() {
   SendQueue& queue = qp_.send_queue;
-  if (qp_.state() == IBV_QPS_ERR) return flush();
+  if (qp_.state() == IBV_QPS_ERR || qp_.state() == IBV_QPS_SQE) return flush();
   if (qp_.state() != IBV_QPS_RTS || waiting_ || halted_) return;
   Channel* channel = qp_.channel();
   if (!channel || !channel->alive()) {
@@ -141,7 +141,6 @@ Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
       at += sge.length;
     }
   }
-  wqe.done = !qp_.reliable();
   return Sent::kYes;
 }
 
@@ -262,23 +261,43 @@ void Requester::retire() {
     if (!wqe.done && (wqe.reads_back() || !before(wqe.msn, acked_))) break;
     conceal(wqe);
     complete(wqe, IBV_WC_SUCCESS, 0);
-    queue.retire();
     any = true;
   }
   if (any) restart_budgets();
   if (queue.retired() != next_) return;
-  if (halted_) return qp_.fail(static_cast<ibv_wc_status>(queue.at(next_).status));
+  if (halted_) return fail_oldest(static_cast<ibv_wc_status>(queue.at(next_).status));
   if (next_ == queue.posted()) qp_.ListNode<QueuePair, OnOutstanding>::unlink();
   if (qp_.state() == IBV_QPS_SQD) qp_.config.lane->drained(qp_);
+}
+
+/// A local error. UC: only the send queue stops (SQE), what arrives is still taken.
+void Requester::fail_oldest(ibv_wc_status status) {
+  if (qp_.reliable()) return qp_.fail(status);
+  fail(status, 0);
+  qp_.set_state(IBV_QPS_SQE);
+  flush();
+}
+
+/// UC: what cannot be delivered is lost without a word.
+void Requester::lose() {
+  SendQueue& queue = qp_.send_queue;
+  for (uint32_t posted = queue.posted(); queue.retired() != posted;) {
+    SendWqe& wqe = queue.at(queue.retired());
+    if (queue.retired() == next_) ++next_;
+    conceal(wqe);
+    complete(wqe, IBV_WC_SUCCESS, 0);
+  }
+  acked_ = next_msn_;
+  qp_.ListNode<QueuePair, OnOutstanding>::unlink();
 }
 
 bool Requester::drained() const { return qp_.send_queue.retired() == next_; }
 
 bool Requester::idle() const { return qp_.send_queue.retired() == qp_.send_queue.posted(); }
 
-void Requester::complete(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
+/// Ends the oldest WR. Its slot is free before the completion shows: who polls it may post at once.
+void Requester::complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
   bool signaled = (wqe.flags & IBV_SEND_SIGNALED) != 0 || qp_.config.signal_all;
-  if ((!signaled && status == IBV_WC_SUCCESS) || qp_.mute) return;
   Cqe cqe;
   cqe.wr_id = wqe.wr_id;
   cqe.status = status;
@@ -287,7 +306,8 @@ void Requester::complete(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_err
   cqe.byte_len = wqe.length;
   cqe.qp_num = qp_.qpn;
   cqe.src_qp = qp_.path.dest_qpn;
-  qp_.config.send_cq->push(cqe, false);
+  qp_.send_queue.retire();
+  if ((signaled || status != IBV_WC_SUCCESS) && !qp_.mute) qp_.config.send_cq->push(cqe, false);
 }
 
 void Requester::restart_budgets() {
@@ -376,8 +396,9 @@ void Requester::tick(uint64_t now_ns) {
   if (channel && !gone && now_ns - stalled_since_ > budget_ns() / 2) channel->probe();
   // The budget measures the path: a peer whose process lives, however slow, is not given up.
   if (now_ns - stalled_since_ < budget_ns()) return;
-  if (qp_.path.timeout == 0 && !(channel && gone)) return;  // infinite, while there is hope
+  if (qp_.path.timeout == 0 && qp_.reliable() && !(channel && gone)) return;  // infinite, while there is hope
   if (!gone && !(channel && channel->path_dead())) return;
+  if (!qp_.reliable()) return lose();
   log(LogLevel::debug, "QP %06x: no answer for %llu ms, and the path is dead", qp_.qpn,
       static_cast<unsigned long long>((now_ns - stalled_since_) / kMillisecond));
   qp_.fail(IBV_WC_RETRY_EXC_ERR);
@@ -403,12 +424,9 @@ void Requester::flush() {
     quiescing_ = true;
     return;
   }
-  for (uint32_t posted = queue.posted(); queue.retired() != posted; queue.retire()) {
-    SendWqe& wqe = queue.at(queue.retired());
-    bool first = first_status_ != IBV_WC_WR_FLUSH_ERR;
-    complete(wqe, first_status_, first ? first_vendor_error_ : 0);
-    first_status_ = IBV_WC_WR_FLUSH_ERR;
-    if (queue.retired() == next_) ++next_;
+  for (uint32_t posted = queue.posted(); queue.retired() != posted;) {
+    ibv_wc_status status = std::exchange(first_status_, IBV_WC_WR_FLUSH_ERR);
+    complete(queue.at(queue.retired()), status, status == IBV_WC_WR_FLUSH_ERR ? 0 : first_vendor_error_);
   }
   next_ = queue.retired();
   reads_ = 0;

@@ -86,7 +86,9 @@ Responder::Outcome Responder::take_receive(const Packet& packet, Operation* oper
     return Outcome::kDone;
   }
   bool limit_reached = false;
-  if (!qp_.receives().pop(receive_, limit_reached)) return refuse_not_ready(packet);
+  // UC drops a message that does not fit, and the receive stays for the next.
+  uint64_t needed = qp_.reliable() || packet.header.kind != Kind::kSend ? 0 : packet.length;
+  if (!qp_.receives().pop(receive_, limit_reached, needed)) return refuse_not_ready(packet);
   if (limit_reached) qp_.config.listener->async_event(IBV_EVENT_SRQ_LIMIT_REACHED);
   if (operation) {
     operation->receive = receive_;
@@ -137,7 +139,8 @@ Responder::Outcome Responder::resolve_target(const Packet& packet, uint64_t addr
                                              unsigned access) {
   segments_.clear();
   Refusal refusal{NakCode::kRemoteAccess, IBV_EVENT_QP_ACCESS_ERR};
-  if ((qp_.path.access & access) != access) return refuse(packet, refusal);
+  // What the queue pair does not do at all is an invalid request; what it may not do there is an access error.
+  if ((qp_.path.access & access) != access) return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
   if (length == 0) return Outcome::kDone;
   MemoryRegion* region = qp_.config.lane->memory.remote(rkey, qp_.config.pd, address, length, access);
   if (!region) return refuse(packet, refusal);
@@ -460,8 +463,11 @@ void Responder::receive_error(const Packet& packet, ibv_wc_status status) {
 Responder::Outcome Responder::refuse(const Packet& packet, const Refusal& refusal) {
   if (early_) return Outcome::kLater;
   if (refusal.receive != IBV_WC_SUCCESS) receive_error(packet, refusal.receive);
-  if (!qp_.reliable()) return Outcome::kDropped;
-  owe_nak(packet, refusal.code, 0);
+  if (!qp_.reliable()) {
+    if (refusal.receive == IBV_WC_SUCCESS) return Outcome::kDropped;
+  } else {
+    owe_nak(packet, refusal.code, 0);
+  }
   if (refusal.event >= 0) qp_.config.listener->async_event(static_cast<ibv_event_type>(refusal.event));
   if (executing_) executing_->has_receive = false;  // It is complete, not to be flushed again.
   qp_.fail(IBV_WC_WR_FLUSH_ERR);

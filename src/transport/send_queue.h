@@ -57,7 +57,9 @@ class SendQueue {
   /// The next free slot, or nullptr when the queue is full. Not seen by the requester before publish().
   SendWqe* reserve() {
     if (reserved_ - retired_.load(std::memory_order_acquire) >= depth_) return nullptr;
-    return &at(reserved_++);
+    SendWqe& wqe = at(reserved_++);
+    wqe.done = wqe.indirect = false;
+    return &wqe;
   }
   void unreserve() { --reserved_; }
   void publish() { posted_.store(reserved_, std::memory_order_release); }

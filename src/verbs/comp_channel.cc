@@ -21,8 +21,8 @@ Result<void> destroy_comp_channel(CompChannel& channel) {
   bool used = channel.abi.refcnt != 0;
   pthread_mutex_unlock(&context.abi.context.mutex);
   if (used) return Error{EBUSY};
-  --context.uses;
   delete &channel;
+  release(context);
   return {};
 }
 

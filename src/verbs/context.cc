@@ -25,11 +25,15 @@ Result<Context*> open_device(Device& device) {
 }
 
 Result<void> close_device(Context& context) {
-  if (context.uses.load() != 0) return Error{EBUSY};
+  release(context);
+  return {};
+}
+
+void release(Context& context) {
+  if (--context.uses != 0) return;
   pthread_mutex_destroy(&context.abi.context.mutex);
   delete context.events;
   delete &context;
-  return {};
 }
 
 namespace {

@@ -21,7 +21,7 @@ struct Context {
   // The tail is private.
   Device* device = nullptr;
   AsyncEvents* events = nullptr;
-  std::atomic<int> uses{0};  ///< objects that hold this context
+  std::atomic<int> uses{1};  ///< the program's own, and one for each object of the context
 
   static Context& from(ibv_context* context) {
     return *reinterpret_cast<Context*>(reinterpret_cast<char*>(context) - offsetof(Context, abi.context));
@@ -30,8 +30,10 @@ struct Context {
 
 /// Opens a device. The ops and verbs_context slots are still empty: the door fills them in.
 VB_API Result<Context*> open_device(Device& device);
-/// EBUSY while objects of the context exist.
+/// Programs may close a device while objects of it still exist: it lives until the last of them goes.
 VB_API Result<void> close_device(Context& context);
+/// Drops a use; the last one frees.
+void release(Context& context);
 
 /// Blocks until an asynchronous event is there (EAGAIN when the fd is non-blocking). A cancellation point.
 VB_API Result<void> get_async_event(Context& context, ibv_async_event& event);

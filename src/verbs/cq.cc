@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint64_t kTimestampFlags = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP | IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
 
+constexpr uint64_t kKnownFlags = IBV_CREATE_CQ_SUP_WC_FLAGS & ~uint64_t{IBV_WC_EX_WITH_TM_INFO | IBV_WC_EX_WITH_FLOW_TAG | IBV_WC_EX_WITH_CVLAN};
+
 void use_channel(CompChannel& channel, int change) {
   pthread_mutex_t& mutex = channel.abi.context->mutex;
   pthread_mutex_lock(&mutex);
@@ -36,6 +38,7 @@ Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
   if (attr.cqe < 1 || attr.cqe > static_cast<uint32_t>(kMaxCqe) || attr.comp_vector >= static_cast<uint32_t>(kCompVectors)) {
     return Error{EINVAL};
   }
+  if (attr.wc_flags & ~kKnownFlags) return Error{EOPNOTSUPP};
   auto cq = std::make_unique<Cq>();
   if (auto opened = cq->queue.open(attr.cqe, (attr.wc_flags & kTimestampFlags) != 0, &cq->events); !opened) {
     return Error{opened.error()};
@@ -66,8 +69,8 @@ Result<void> destroy_cq(Cq& cq) {
   wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.async_events_completed, cq.async_sent);
   pthread_mutex_destroy(&cq.abi.mutex);
   pthread_cond_destroy(&cq.abi.cond);
-  --context.uses;
   delete &cq;
+  release(context);
   return {};
 }
 

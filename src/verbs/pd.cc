@@ -12,7 +12,7 @@ Result<Pd*> alloc_pd(Context& context) {
 
 Result<void> dealloc_pd(Pd& pd) {
   if (pd.uses.load() != 0) return Error{EBUSY};
-  --Context::from(pd.abi.context).uses;
+  release(Context::from(pd.abi.context));
   delete &pd;
   return {};
 }

@@ -228,7 +228,8 @@ bool values_fit(const ibv_qp_attr& attr, int mask) {
          !bad(IBV_QP_MAX_DEST_RD_ATOMIC, attr.max_dest_rd_atomic > kMaxRdAtomic) &&
          !bad(IBV_QP_DEST_QPN, attr.dest_qp_num > 0xffffff) &&
          // An Ethernet link routes by GID: without a global route header there is no path.
-         !bad(IBV_QP_AV, !attr.ah_attr.is_global || attr.ah_attr.grh.sgid_index >= kGidTableLength);
+         !bad(IBV_QP_AV, !attr.ah_attr.is_global || attr.ah_attr.grh.sgid_index >= kGidTableLength ||
+                                  attr.ah_attr.port_num != 1);
 }
 
 void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {

@@ -18,7 +18,7 @@ constexpr int kInit = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS;
 constexpr int kPath = IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN;
 constexpr int kLive = IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PATH_MIG_STATE;
 constexpr int kRetry = IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY;
-constexpr int kDrained = kLive | IBV_QP_AV | IBV_QP_PKEY_INDEX;
+constexpr int kDrained = (kLive & ~IBV_QP_CUR_STATE) | IBV_QP_AV | IBV_QP_PKEY_INDEX;
 
 constexpr Row kRows[] = {
     {IBV_QPS_RESET, IBV_QPS_INIT, kInit, kInit, 0, 0},
@@ -38,7 +38,7 @@ constexpr Row kRows[] = {
 }  // namespace
 
 Transition qp_transition(ibv_qp_type type, ibv_qp_state from, ibv_qp_state to) {
-  if (to == IBV_QPS_RESET || to == IBV_QPS_ERR) return {true, 0, 0};
+  if (to == IBV_QPS_RESET || (to == IBV_QPS_ERR && from != IBV_QPS_RESET)) return {true, 0, 0};
   bool reliable = type == IBV_QPT_RC;
   for (const Row& row : kRows) {
     if (row.from != from || row.to != to || (from == IBV_QPS_SQE && reliable)) continue;

@@ -43,7 +43,7 @@ class KillTest : public PairTest {
   void expect_failure_and_flush(const std::vector<ibv_wc>& wcs, unsigned count) {
     ASSERT_EQ(wcs.size(), count);
     size_t i = 0;
-    while (i < count && wcs[i].status == IBV_WC_SUCCESS) EXPECT_EQ(wcs[i].wr_id, i), ++i;
+    for (; i < count && wcs[i].status == IBV_WC_SUCCESS; ++i) EXPECT_EQ(wcs[i].wr_id, i);
     ASSERT_LT(i, count) << "nothing failed";
     EXPECT_STATUS(one_of(wcs, i), i, IBV_WC_RETRY_EXC_ERR);
     for (++i; i < count; ++i) EXPECT_STATUS(one_of(wcs, i), i, IBV_WC_WR_FLUSH_ERR);

@@ -33,8 +33,8 @@ class QpTest : public PdTest {
   }
 };
 
-TEST_F(QpTest, EveryTypeIsCreated) {
-  for (ibv_qp_type type : {IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD}) {
+TEST_F(QpTest, BothConnectedTypesAreCreated) {
+  for (ibv_qp_type type : {IBV_QPT_RC, IBV_QPT_UC}) {
     init.qp_type = type;
     QpPtr qp = create();
     ASSERT_NE(qp, nullptr) << type;

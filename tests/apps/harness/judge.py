@@ -28,7 +28,7 @@ def perftest_rows(text):
     return rows
 
 
-# perftest measures the frequency of the CPU's clock first. On a busy machine it gives up, and all its times are infinite.
+# perftest measures the frequency of the CPU's clock first. On a busy machine it gives up: all its times are infinite.
 NO_CLOCK = "Correlation coefficient"
 DEVIATION = 4  # of the seven numbers in a latency row: not a number where the values were (nearly) the same
 

@@ -39,7 +39,7 @@ class Watch:
     @staticmethod
     def _ours(name):
         """libfabric and Verbatim put the id of the owner into the name; without one, a file that nobody uses counts."""
-        numbers = {int(number) for number in re.findall(r"\d+", name)}
+        numbers = {int(field) for field in re.split(r"[^0-9A-Za-z]+", name) if field.isdecimal()}
         if numbers & set(Process.started):
             return True
         if any(number > 1 for number in numbers):
