@@ -75,6 +75,8 @@ class Endpoint {
   virtual std::vector<unsigned char> name() const = 0;
   virtual Result<Peer> add_peer(std::span<const unsigned char> name) = 0;
   virtual void remove_peer(Peer peer) = 0;
+  /// The peer's process was killed: nothing it may have left half done holds us up any more.
+  virtual void peer_died(Peer) {}
 
   /// Takes the frame over when it returns 0: it comes back through Sink::released.
   virtual int send(Peer peer, Frame& frame) = 0;

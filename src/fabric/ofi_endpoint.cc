@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "base/log.h"
 #include "base/random.h"
 #include "fabric/library.h"
+#include "fabric/region_lock.h"
 #include "native/inside_fabric.h"
 
 namespace vb::fabric {
@@ -66,6 +68,12 @@ size_t frame_size(const fi_info& info) {
 
 constexpr size_t kReceives = 256;
 
+/// A shared memory endpoint's name, as its peers are told.
+std::string text(std::span<const unsigned char> name) {
+  auto* characters = reinterpret_cast<const char*>(name.data());
+  return {characters, strnlen(characters, name.size())};
+}
+
 class OfiEndpoint : public Endpoint {
  public:
   ~OfiEndpoint() override {
@@ -78,6 +86,7 @@ class OfiEndpoint : public Endpoint {
   std::vector<unsigned char> name() const override;
   Result<Peer> add_peer(std::span<const unsigned char> name) override;
   void remove_peer(Peer peer) override;
+  void peer_died(Peer) override { own_lock_.rescue(); }
   int send(Peer peer, Frame& frame) override;
   int read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
            Transfer& transfer) override;
@@ -104,6 +113,7 @@ class OfiEndpoint : public Endpoint {
   void report_error(Sink& sink);
   void transfer_done(Transfer& transfer, int error, Sink& sink);
   int track(ssize_t status, Transfer& transfer);
+  bool may_enter(Peer peer) const;
   Receive* as_receive(void* context);
 
   Info info_;
@@ -117,6 +127,8 @@ class OfiEndpoint : public Endpoint {
   std::unique_ptr<Receive[]> receives_;
   std::deque<Transfer*> transfers_;  ///< in the order of issue, where errors come without their context
   bool anonymous_errors_ = false;
+  RegionLock own_lock_;                   ///< shared memory only
+  std::map<Peer, RegionLock> peer_locks_; ///< likewise
   int wait_fd_ = -1;
 };
 
@@ -133,6 +145,7 @@ Result<void> OfiEndpoint::open(Info info, const OpenOptions& options) {
   native::InsideFabric mark;
   SignalKeeper signals;
   auto opened = open_objects(options);
+  if (opened && anonymous_errors_) own_lock_ = RegionLock(text(name()));
   return opened ? post_receives() : opened;
 }
 
@@ -220,18 +233,27 @@ Result<Peer> OfiEndpoint::add_peer(std::span<const unsigned char> name) {
   fi_addr_t peer = FI_ADDR_UNSPEC;
   int inserted = fi_av_insert(av_.get(), name.data(), 1, &peer, 0, nullptr);
   if (inserted != 1) return Error{inserted < 0 ? -inserted : EINVAL};
+  if (anonymous_errors_) peer_locks_[peer] = RegionLock(text(name));
   return Peer{peer};
 }
 
 void OfiEndpoint::remove_peer(Peer peer) {
+  peer_locks_.erase(peer);
   fi_addr_t address = peer;
   fi_av_remove(av_.get(), &address, 1, 0);
 }
 
 // Not fi_inject: it is no faster here, and what fails of it comes back without a context that could be trusted.
 int OfiEndpoint::send(Peer peer, Frame& frame) {
+  if (!may_enter(peer)) return EAGAIN;
   return static_cast<int>(
       -fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context));
+}
+
+bool OfiEndpoint::may_enter(Peer peer) const {
+  if (!anonymous_errors_) return true;
+  auto found = peer_locks_.find(peer);
+  return own_lock_.passable() && (found == peer_locks_.end() || found->second.passable());
 }
 
 int OfiEndpoint::track(ssize_t status, Transfer& transfer) {
@@ -241,12 +263,14 @@ int OfiEndpoint::track(ssize_t status, Transfer& transfer) {
 
 int OfiEndpoint::read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
                       Transfer& transfer) {
+  if (!may_enter(peer)) return EAGAIN;
   return track(fi_read(endpoint_.get(), local, length, into.descriptor, peer, remote, key, transfer.provider_context),
                transfer);
 }
 
 int OfiEndpoint::write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote, uint64_t key,
                        Transfer& transfer) {
+  if (!may_enter(peer)) return EAGAIN;
   return track(fi_write(endpoint_.get(), local, length, from.descriptor, peer, remote, key, transfer.provider_context),
                transfer);
 }
@@ -293,7 +317,7 @@ void OfiEndpoint::transfer_done(Transfer& transfer, int error, Sink& sink) {
 }
 
 size_t OfiEndpoint::poll(Sink& sink) {
-  if (!endpoint_) return 0;
+  if (!endpoint_ || !own_lock_.passable()) return 0;
   fi_cq_msg_entry entries[16];
   ssize_t count = fi_cq_read(cq_.get(), entries, 16);
   if (count == -FI_EAGAIN) return 0;

@@ -56,6 +56,12 @@ void Channel::flush() {
   submit(*frame);
 }
 
+void Channel::wait(QueuePair& qp) {
+  if (!alive_) return;
+  stalled_.push_back(qp);
+  lane_.stalled(*this);
+}
+
 void Channel::submit(fabric::Frame& frame) {
   int status = backlog_ ? EAGAIN : rail_.endpoint->send(peer_.address, frame);
   if (status == 0) return wake_peer();

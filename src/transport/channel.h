@@ -67,7 +67,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   /// last frames to answers, so that two sides that are full of requests cannot block each other.
   unsigned char* begin(size_t size, Use use);
   /// The queue pair is taken up again when there is room.
-  void wait(QueuePair& qp) { stalled_.push_back(qp); }
+  void wait(QueuePair& qp);
   /// Sends the frame being filled.
   void flush();
   /// Sends what the fabric would not take before, and takes up who waits for room. True: something moved.

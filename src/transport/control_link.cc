@@ -295,6 +295,7 @@ void ControlLink::close(const char* reason) {
       reason);
   state_ = State::kClosed;
   if (channel_) {
+    if (!goodbye_) channel_->endpoint().peer_died(channel_->peer());
     router_.lane().drain();  // What the peer sent before it ended still counts.
     if (!goodbye_) unlink_endpoint_file();
     if (channel_) std::exchange(channel_, nullptr)->die(!goodbye_);
