@@ -355,6 +355,7 @@ bool Responder::end_move(Operation& operation) {
     if (operation.has_receive) receive_error(operation.packet, IBV_WC_WR_FLUSH_ERR);
     return true;
   }
+  qp_.transfer_failed = true;
   Refusal refusal{NakCode::kRemoteOperation, IBV_EVENT_QP_FATAL};
   if (operation.has_receive) refusal = {NakCode::kRemoteOperation, -1, IBV_WC_REM_ABORT_ERR};
   if (refuse(operation.packet, refusal) == Outcome::kDropped) retire(operation.packet);
@@ -463,11 +464,8 @@ void Responder::receive_error(const Packet& packet, ibv_wc_status status) {
 Responder::Outcome Responder::refuse(const Packet& packet, const Refusal& refusal) {
   if (early_) return Outcome::kLater;
   if (refusal.receive != IBV_WC_SUCCESS) receive_error(packet, refusal.receive);
-  if (!qp_.reliable()) {
-    if (refusal.receive == IBV_WC_SUCCESS) return Outcome::kDropped;
-  } else {
-    owe_nak(packet, refusal.code, 0);
-  }
+  if (!qp_.reliable() && refusal.receive == IBV_WC_SUCCESS) return Outcome::kDropped;
+  owe_nak(packet, refusal.code, 0);  // To a UC requester it only says that the message is dealt with.
   if (refusal.event >= 0) qp_.config.listener->async_event(static_cast<ibv_event_type>(refusal.event));
   if (executing_) executing_->has_receive = false;  // It is complete, not to be flushed again.
   qp_.fail(IBV_WC_WR_FLUSH_ERR);
