@@ -26,9 +26,16 @@ struct Traits {
   bool has_wait_fd = false;    ///< false: a sleeping peer needs a doorbell
 };
 
+/// What a provider holds until it is complete. Its address is the operation's context.
+struct InFlight {
+  alignas(16) unsigned char provider_context[64];  ///< the provider's (FI_CONTEXT2)
+  InFlight* newer = nullptr;
+  InFlight** place = nullptr;  ///< where the list points to this one; nullptr: not in flight
+  bool transfer = false;
+};
+
 /// A message buffer. Owned by whoever fills it, by the endpoint from send() until released(), and by the pool.
-struct Frame {
-  alignas(16) unsigned char provider_context[64];  ///< the provider's while in flight (FI_CONTEXT2)
+struct Frame : InFlight {
   Frame* next = nullptr;
   void* owner = nullptr;      ///< the channel that sends it
   void* descriptor = nullptr; ///< of local memory, where the provider wants one
@@ -37,8 +44,7 @@ struct Frame {
 };
 
 /// A one-sided transfer under way. The caller keeps it until finished().
-struct Transfer {
-  alignas(16) unsigned char provider_context[64];
+struct Transfer : InFlight {
   void* owner = nullptr;
 };
 

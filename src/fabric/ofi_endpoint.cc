@@ -111,8 +111,8 @@ class OfiEndpoint : public Endpoint {
   Result<void> post_receives();
   int post(Receive& receive);
   void report_error(Sink& sink);
-  void transfer_done(Transfer& transfer, int error, Sink& sink);
-  int track(ssize_t status, Transfer& transfer);
+  int track(ssize_t status, InFlight& operation, bool transfer);
+  void complete(InFlight& operation, int error, Sink& sink);
   bool may_enter(Peer peer) const;
   Receive* as_receive(void* context);
 
@@ -125,7 +125,8 @@ class OfiEndpoint : public Endpoint {
   std::unique_ptr<unsigned char[]> receive_memory_;
   void* receive_descriptor_ = nullptr;
   std::unique_ptr<Receive[]> receives_;
-  std::deque<Transfer*> transfers_;  ///< in the order of issue, where errors come without their context
+  InFlight* oldest_ = nullptr;  ///< in the order of issue
+  InFlight** newest_ = &oldest_;
   bool anonymous_errors_ = false;
   RegionLock own_lock_;                   ///< shared memory only
   std::map<Peer, RegionLock> peer_locks_; ///< likewise
@@ -246,8 +247,7 @@ void OfiEndpoint::remove_peer(Peer peer) {
 // Not fi_inject: it is no faster here, and what fails of it comes back without a context that could be trusted.
 int OfiEndpoint::send(Peer peer, Frame& frame) {
   if (!may_enter(peer)) return EAGAIN;
-  return static_cast<int>(
-      -fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context));
+  return track(fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context), frame, false);
 }
 
 bool OfiEndpoint::may_enter(Peer peer) const {
@@ -256,23 +256,36 @@ bool OfiEndpoint::may_enter(Peer peer) const {
   return own_lock_.passable() && (found == peer_locks_.end() || found->second.passable());
 }
 
-int OfiEndpoint::track(ssize_t status, Transfer& transfer) {
-  if (status == 0 && anonymous_errors_) transfers_.push_back(&transfer);
-  return static_cast<int>(-status);
+int OfiEndpoint::track(ssize_t status, InFlight& operation, bool transfer) {
+  if (status != 0) return static_cast<int>(-status);
+  operation.transfer = transfer;
+  operation.newer = nullptr;
+  operation.place = newest_;
+  *newest_ = &operation;
+  newest_ = &operation.newer;
+  return 0;
+}
+
+void OfiEndpoint::complete(InFlight& operation, int error, Sink& sink) {
+  *operation.place = operation.newer;
+  (operation.newer ? operation.newer->place : newest_) = operation.place;
+  operation.place = nullptr;
+  if (operation.transfer) return sink.finished(static_cast<Transfer&>(operation), error);
+  sink.released(static_cast<Frame&>(operation), error);
 }
 
 int OfiEndpoint::read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
                       Transfer& transfer) {
   if (!may_enter(peer)) return EAGAIN;
   return track(fi_read(endpoint_.get(), local, length, into.descriptor, peer, remote, key, transfer.provider_context),
-               transfer);
+               transfer, true);
 }
 
 int OfiEndpoint::write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote, uint64_t key,
                        Transfer& transfer) {
   if (!may_enter(peer)) return EAGAIN;
   return track(fi_write(endpoint_.get(), local, length, from.descriptor, peer, remote, key, transfer.provider_context),
-               transfer);
+               transfer, true);
 }
 
 Result<Registration> OfiEndpoint::register_memory(void* address, size_t length, unsigned access) {
@@ -311,11 +324,6 @@ OfiEndpoint::Receive* OfiEndpoint::as_receive(void* context) {
   return receive >= receives_.get() && receive < receives_.get() + count ? receive : nullptr;
 }
 
-void OfiEndpoint::transfer_done(Transfer& transfer, int error, Sink& sink) {
-  if (anonymous_errors_) std::erase(transfers_, &transfer);
-  sink.finished(transfer, error);
-}
-
 size_t OfiEndpoint::poll(Sink& sink) {
   if (!endpoint_ || !own_lock_.passable()) return 0;
   fi_cq_msg_entry entries[16];
@@ -331,10 +339,8 @@ size_t OfiEndpoint::poll(Sink& sink) {
       auto& receive = *static_cast<Receive*>(context);
       sink.received({receive.data, entries[i].len});
       post(receive);
-    } else if (entries[i].flags & (FI_READ | FI_WRITE)) {
-      transfer_done(*static_cast<Transfer*>(context), 0, sink);
     } else {
-      sink.released(*static_cast<Frame*>(context), 0);
+      complete(*static_cast<InFlight*>(context), 0, sink);
     }
   }
   return static_cast<size_t>(count);
@@ -347,18 +353,17 @@ void OfiEndpoint::report_error(Sink& sink) {
   if (error == 0) error = EIO;
   log(LogLevel::debug, "%s: an operation failed: error %d, provider's error %d", traits_.provider.c_str(), error,
       entry.prov_errno);
-  void* context = entry.op_context;
-  if (!context) {
-    if (transfers_.empty()) return;
-    return transfer_done(*transfers_.front(), error, sink);
-  }
-  if (Receive* receive = as_receive(context)) {
+  if (Receive* receive = as_receive(entry.op_context)) {
     post(*receive);
-  } else if (entry.flags & (FI_READ | FI_WRITE | FI_RMA)) {
-    transfer_done(*static_cast<Transfer*>(context), error, sink);
-  } else {
-    sink.released(*static_cast<Frame*>(context), error);
+    return;
   }
+  InFlight* operation = oldest_;
+  if (anonymous_errors_ && !entry.op_context) {  // the oldest transfer: they complete in order
+    while (operation && !operation->transfer) operation = operation->newer;
+  } else {  // A provider may name an operation of its own, which is none of ours.
+    while (operation && operation != entry.op_context) operation = operation->newer;
+  }
+  if (operation) complete(*operation, error, sink);
 }
 
 bool OfiEndpoint::may_sleep() {

@@ -4,7 +4,6 @@
 
 #include <sys/socket.h>
 
-#include <deque>
 #include <memory>
 #include <string>
 

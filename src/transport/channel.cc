@@ -76,24 +76,16 @@ void Channel::submit(fabric::Frame& frame) {
   lane_.stalled(*this);
 }
 
-bool Channel::retry() {
-  bool moved = false;
+void Channel::retry() {
   while (backlog_ && alive_) {
     fabric::Frame& frame = *backlog_;
     fabric::Frame* next = frame.next;
     int status = rail_.endpoint->send(peer_.address, frame);
-    if (status == EAGAIN) {
-      wake_peer();  // It may be asleep with its queue full of what we sent.
-      return moved;
-    }
-    moved = true;
+    wake_peer();  // It has something to take now, or is asleep with its queue full of what we sent.
+    if (status == EAGAIN) return;
     backlog_ = next;
     if (!backlog_) backlog_tail_ = &backlog_;
-    if (status == 0) {
-      wake_peer();
-    } else {
-      released(frame, status);
-    }
+    if (status != 0) released(frame, status);
   }
   List<QueuePair, OnStalled> taken;
   stalled_.move_to(taken);
@@ -101,9 +93,7 @@ bool Channel::retry() {
     QueuePair& qp = taken.pop_front();
     qp.responder.advance();
     qp.requester.run();
-    moved = true;
   }
-  return moved;
 }
 
 void Channel::drop(fabric::Frame& frame) {

@@ -70,8 +70,8 @@ class Channel : public ListNode<Channel, OnDirty> {
   void wait(QueuePair& qp);
   /// Sends the frame being filled.
   void flush();
-  /// Sends what the fabric would not take before, and takes up who waits for room. True: something moved.
-  bool retry();
+  /// Sends what the fabric would not take before, and takes up who waits for room.
+  void retry();
   bool stalled() { return backlog_ != nullptr || !stalled_.empty(); }
   void released(fabric::Frame& frame, int error);
   /// A transfer was handed to the fabric: a sleeping peer may have to help.

@@ -90,7 +90,7 @@ size_t Lane::pass() {
   size_t happened = 0;
   for (size_t i = 0; i < rails_.size(); ++i) happened += rails_[i]->endpoint->poll(*this);
   run_kicked();
-  if (!stalled_.empty()) happened += retry_stalled();
+  if (!stalled_.empty()) retry_stalled();
   if (++passes_ % kTimerPasses == 0 && !timers_.empty()) expire_timers();
   flush_dirty();
   if (!lost_.empty()) bury();
@@ -98,7 +98,7 @@ size_t Lane::pass() {
 }
 
 void Lane::drain() {
-  constexpr int kLimit = 100'000;  // a peer that sends for ever must not hold us
+  constexpr int kLimit = 10'000;  // a peer that sends for ever must not hold us
   for (int i = 0; i < kLimit && pass() != 0; ++i) {
   }
 }
@@ -130,15 +130,13 @@ void Lane::stalled(Channel& channel) {
   if (std::find(stalled_.begin(), stalled_.end(), &channel) == stalled_.end()) stalled_.push_back(&channel);
 }
 
-bool Lane::retry_stalled() {
-  bool moved = false;
+void Lane::retry_stalled() {
   std::vector<Channel*> channels;
   channels.swap(stalled_);
   for (Channel* channel : channels) {
-    moved |= channel->retry();
+    channel->retry();
     if (channel->alive() && channel->stalled()) stalled(*channel);
   }
-  return moved;
 }
 
 void Lane::expire_timers() {

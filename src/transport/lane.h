@@ -119,7 +119,7 @@ class Lane final : public fabric::Sink {
   void finish_kick();
   void run_kicked();
   void flush_dirty();
-  bool retry_stalled();
+  void retry_stalled();
   void expire_timers();
   void bury();
   void after_program_pass(size_t happened);

@@ -45,13 +45,11 @@ void QueuePair::reset() {
   responder.reset();
   receive_queue.clear();
   early_.clear();
-  last_wqe_told_ = transfer_failed = false;
+  last_wqe_told_ = false;
 }
 
 void QueuePair::peer_gone(bool crashed) {
   requester.peer_gone();
-  // What failed first was only how the peer's end showed.
-  if (crashed && transfer_failed && reliable() && requester.idle()) requester.fail(IBV_WC_RETRY_EXC_ERR, 0);
   bool connected = state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD;
   if (!connected || !crashed) return;
   // The oldest send, or the next one posted, tells why; without one outstanding, an event does.

@@ -106,7 +106,6 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   void bind(Channel* channel);
   Channel* channel() const { return channel_; }
   Route* route = nullptr;
-  bool transfer_failed = false;      ///< in ERR because the fabric could not reach the peer's memory
   bool mute = false;                 ///< on its way out: completions and events go nowhere
   uint64_t timer_deadline = 0;       ///< of the requester's timer
   bool drain_event_owed = false;     ///< SQD: tell when the sends are done

@@ -355,9 +355,10 @@ bool Responder::end_move(Operation& operation) {
     if (operation.has_receive) receive_error(operation.packet, IBV_WC_WR_FLUSH_ERR);
     return true;
   }
-  qp_.transfer_failed = true;
-  Refusal refusal{NakCode::kRemoteOperation, IBV_EVENT_QP_FATAL};
-  if (operation.has_receive) refusal = {NakCode::kRemoteOperation, -1, IBV_WC_REM_ABORT_ERR};
+  // A peer that cannot be reached for its data would not answer our requests either.
+  ibv_wc_status sends = qp_.reliable() ? IBV_WC_RETRY_EXC_ERR : IBV_WC_WR_FLUSH_ERR;
+  Refusal refusal{NakCode::kRemoteOperation, IBV_EVENT_QP_FATAL, IBV_WC_SUCCESS, sends};
+  if (operation.has_receive) refusal = {NakCode::kRemoteOperation, -1, IBV_WC_REM_ABORT_ERR, sends};
   if (refuse(operation.packet, refusal) == Outcome::kDropped) retire(operation.packet);
   return true;
 }
@@ -468,7 +469,7 @@ Responder::Outcome Responder::refuse(const Packet& packet, const Refusal& refusa
   owe_nak(packet, refusal.code, 0);  // To a UC requester it only says that the message is dealt with.
   if (refusal.event >= 0) qp_.config.listener->async_event(static_cast<ibv_event_type>(refusal.event));
   if (executing_) executing_->has_receive = false;  // It is complete, not to be flushed again.
-  qp_.fail(IBV_WC_WR_FLUSH_ERR);
+  qp_.fail(refusal.sends);
   return Outcome::kRefused;
 }
 

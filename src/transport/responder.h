@@ -80,6 +80,7 @@ class Responder {
     wire::NakCode code;
     int event = -1;                           ///< ibv_event_type, -1: none
     ibv_wc_status receive = IBV_WC_SUCCESS;   ///< how the receive WR at hand completes, if it does
+    ibv_wc_status sends = IBV_WC_WR_FLUSH_ERR;  ///< how the oldest send WR completes
   };
 
   static constexpr uint32_t kMoves = 16;  ///< operations with transfers under way
