@@ -109,9 +109,8 @@ const std::vector<Option>& options() {
 
 std::string check_option(const Option& option, std::string_view value) {
   const std::string text(value);
-  const Config result = parse_config([&](const char* variable) {
-    return std::string_view(variable) == option.variable ? text.c_str() : nullptr;
-  });
+  const Config result = parse_config(
+      [&](const char* variable) { return std::string_view(variable) == option.variable ? text.c_str() : nullptr; });
   return result.error;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What a forked child must not keep: descriptors that tell peers that this process lives. Programs that exec lose them by
-// O_CLOEXEC; those that only fork lose them here.
+// What a forked child must not keep: descriptors that tell peers that this process lives. Programs that exec lose them
+// by O_CLOEXEC; those that only fork lose them here.
 #pragma once
 
 namespace vb {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One-line messages to the standard error stream or VERBATIM_LOG_FILE. Nothing is formatted unless it is written, nothing
-// is allocated, errno is kept. A message says what was expected, what was found and the values.
+// One-line messages to the standard error stream or VERBATIM_LOG_FILE. Nothing is formatted unless it is written,
+// nothing is allocated, errno is kept. A message says what was expected, what was found and the values.
 #pragma once
 
 #include <atomic>

@@ -18,12 +18,12 @@ using Peer = uint64_t;  ///< an endpoint's name for a peer (fi_addr_t)
 /// What a provider grants, as its attributes say.
 struct Traits {
   std::string provider;
-  size_t frame_size = 0;       ///< the largest frame that travels at message cost, bytes
-  size_t inject_size = 0;      ///< frames up to this size are copied by the provider at once
-  size_t max_transfer = 0;     ///< bytes of one bulk transfer
-  bool reads_in_order = false; ///< several outstanding read() deliver in the order of issue
-  bool registers_local = false; ///< local memory of transfers must be registered (FI_MR_LOCAL)
-  bool has_wait_fd = false;    ///< false: a sleeping peer needs a doorbell
+  size_t frame_size = 0;         ///< the largest frame that travels at message cost, bytes
+  size_t inject_size = 0;        ///< frames up to this size are copied by the provider at once
+  size_t max_transfer = 0;       ///< bytes of one bulk transfer
+  bool reads_in_order = false;   ///< several outstanding read() deliver in the order of issue
+  bool registers_local = false;  ///< local memory of transfers must be registered (FI_MR_LOCAL)
+  bool has_wait_fd = false;      ///< false: a sleeping peer needs a doorbell
 };
 
 /// What a provider holds until it is complete. Its address is the operation's context.
@@ -37,8 +37,8 @@ struct InFlight {
 /// A message buffer. Owned by whoever fills it, by the endpoint from send() until released(), and by the pool.
 struct Frame : InFlight {
   Frame* next = nullptr;
-  void* owner = nullptr;      ///< the channel that sends it
-  void* descriptor = nullptr; ///< of local memory, where the provider wants one
+  void* owner = nullptr;       ///< the channel that sends it
+  void* descriptor = nullptr;  ///< of local memory, where the provider wants one
   uint32_t size = 0;
   unsigned char* data = nullptr;
 };
@@ -88,8 +88,8 @@ class Endpoint {
   virtual int send(Peer peer, Frame& frame) = 0;
   virtual int read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
                    Transfer& transfer) = 0;
-  virtual int write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote, uint64_t key,
-                    Transfer& transfer) = 0;
+  virtual int write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote,
+                    uint64_t key, Transfer& transfer) = 0;
 
   virtual Result<Registration> register_memory(void* address, size_t length, unsigned access) = 0;
   virtual void unregister(Registration& registration) = 0;

@@ -19,7 +19,8 @@ struct Library {
   uint32_t (*version)();
 };
 
-/// Takes some hundred milliseconds the first time: providers calibrate clocks and read kernel tables. ENOENT: no libfabric.
+/// Takes some hundred milliseconds the first time: providers calibrate clocks and read kernel tables. ENOENT: no
+/// libfabric.
 Result<const Library*> library();
 
 /// Keeps the program's signal handlers: some providers install their own when they are loaded or opened.

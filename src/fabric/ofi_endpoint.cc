@@ -53,8 +53,8 @@ Result<Info> get_info(const std::string& provider, const std::string& node) {
   hints->fabric_attr->prov_name = strdup(provider.c_str());
   fi_info* info = nullptr;
   bool bind = !node.empty();
-  int status = (*lib)->getinfo(FI_VERSION(1, 17), bind ? node.c_str() : nullptr, nullptr, bind ? FI_SOURCE : 0, hints.get(),
-                               &info);
+  int status = (*lib)->getinfo(FI_VERSION(1, 17), bind ? node.c_str() : nullptr, nullptr, bind ? FI_SOURCE : 0,
+                               hints.get(), &info);
   if (status != 0) return Error{-status};
   return Info(info);
 }
@@ -128,8 +128,8 @@ class OfiEndpoint : public Endpoint {
   InFlight* oldest_ = nullptr;  ///< in the order of issue
   InFlight** newest_ = &oldest_;
   bool anonymous_errors_ = false;
-  RegionLock own_lock_;                   ///< shared memory only
-  std::map<Peer, RegionLock> peer_locks_; ///< likewise
+  RegionLock own_lock_;                    ///< shared memory only
+  std::map<Peer, RegionLock> peer_locks_;  ///< likewise
   int wait_fd_ = -1;
 };
 
@@ -217,7 +217,8 @@ Result<void> OfiEndpoint::post_receives() {
 int OfiEndpoint::post(Receive& receive) {
   ssize_t status;
   do {
-    status = fi_recv(endpoint_.get(), receive.data, traits_.frame_size, receive_descriptor_, FI_ADDR_UNSPEC, &receive.context);
+    status = fi_recv(endpoint_.get(), receive.data, traits_.frame_size, receive_descriptor_, FI_ADDR_UNSPEC,
+                     &receive.context);
   } while (status == -FI_EAGAIN);
   return static_cast<int>(-status);
 }
@@ -247,7 +248,8 @@ void OfiEndpoint::remove_peer(Peer peer) {
 // Not fi_inject: it is no faster here, and what fails of it comes back without a context that could be trusted.
 int OfiEndpoint::send(Peer peer, Frame& frame) {
   if (!may_enter(peer)) return EAGAIN;
-  return track(fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context), frame, false);
+  return track(fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context), frame,
+               false);
 }
 
 bool OfiEndpoint::may_enter(Peer peer) const {
@@ -281,8 +283,8 @@ int OfiEndpoint::read(Peer peer, void* local, size_t length, const Registration&
                transfer, true);
 }
 
-int OfiEndpoint::write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote, uint64_t key,
-                       Transfer& transfer) {
+int OfiEndpoint::write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote,
+                       uint64_t key, Transfer& transfer) {
   if (!may_enter(peer)) return EAGAIN;
   return track(fi_write(endpoint_.get(), local, length, from.descriptor, peer, remote, key, transfer.provider_context),
                transfer, true);
@@ -293,7 +295,8 @@ Result<Registration> OfiEndpoint::register_memory(void* address, size_t length, 
   if (access & kRemoteRead) flags |= FI_REMOTE_READ;
   if (access & kRemoteWrite) flags |= FI_REMOTE_WRITE;
   uint64_t mode = info_->domain_attr->mr_mode;
-  uint64_t mask = info_->domain_attr->mr_key_size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (info_->domain_attr->mr_key_size * 8)) - 1;
+  uint64_t mask =
+      info_->domain_attr->mr_key_size >= 8 ? ~uint64_t{0} : (uint64_t{1} << (info_->domain_attr->mr_key_size * 8)) - 1;
   fid_mr* mr = nullptr;
   int status = -FI_ENOKEY;
   for (int attempt = 0; status == -FI_ENOKEY && attempt < 16; ++attempt) {  // a random key may be taken

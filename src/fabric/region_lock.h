@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The spin lock of a libfabric shared memory region. It lies in memory that both sides map, so a process that is killed
-// inside it leaves it locked, and everybody who enters afterwards spins for ever. This class maps the same lock from the
-// outside: to look before entering, and to free what a dead process has left.
+// inside it leaves it locked, and everybody who enters afterwards spins for ever. This class maps the same lock from
+// the outside: to look before entering, and to free what a dead process has left.
 #pragma once
 
 #include <pthread.h>

@@ -17,8 +17,8 @@ namespace {
 constexpr size_t kOverhead = sizeof(wire::FrameHeader) + sizeof(wire::PacketHeader) + sizeof(wire::RdmaHeader);
 }  // namespace
 
-Channel::Channel(Lane& lane, Rail& rail, const Peer& peer) :
-    lane_(lane), rail_(rail), peer_(peer), eager_limit_(rail.endpoint->traits().frame_size - kOverhead) {}
+Channel::Channel(Lane& lane, Rail& rail, const Peer& peer)
+    : lane_(lane), rail_(rail), peer_(peer), eager_limit_(rail.endpoint->traits().frame_size - kOverhead) {}
 
 Channel::~Channel() {
   if (peer_.process != ProcessId{}) rail_.remove_peer(peer_.address);
@@ -110,7 +110,7 @@ void Channel::released(fabric::Frame& frame, int error) {
 }
 
 void Channel::wake_peer() {
-  if (!peer_.presence || rail_.endpoint->traits().has_wait_fd) return;
+  if (!peer_.link || !peer_.presence || rail_.endpoint->traits().has_wait_fd) return;
   // Pairs with the fence in Helper::sleep: either the sleeper sees what was sent, or we see it asleep.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   std::atomic<uint32_t>& asleep = peer_.presence->asleep;

@@ -63,8 +63,8 @@ class Channel : public ListNode<Channel, OnDirty> {
   size_t eager_limit() const { return eager_limit_; }
 
   enum class Use { kRequest, kAnswer };
-  /// Room for a packet of `size` bytes at the end of the frame being filled, or nullptr: then wait(). Requests leave the
-  /// last frames to answers, so that two sides that are full of requests cannot block each other.
+  /// Room for a packet of `size` bytes at the end of the frame being filled, or nullptr: then wait(). Requests leave
+  /// the last frames to answers, so that two sides that are full of requests cannot block each other.
   unsigned char* begin(size_t size, Use use);
   /// The queue pair is taken up again when there is room.
   void wait(QueuePair& qp);

@@ -18,7 +18,7 @@ struct Cqe {
   ibv_wc_opcode opcode = IBV_WC_SEND;
   uint32_t vendor_err = 0;
   uint32_t byte_len = 0;
-  uint32_t imm = 0;       ///< as ibv_wc.imm_data: network byte order, or the invalidated rkey
+  uint32_t imm = 0;  ///< as ibv_wc.imm_data: network byte order, or the invalidated rkey
   uint32_t qp_num = 0;
   uint32_t src_qp = 0;
   uint32_t wc_flags = 0;

@@ -29,8 +29,9 @@ using wire::Path;
 
 namespace {
 
-constexpr uint64_t kHandshakeTime = 60 * kSecond;  ///< loading a fabric on a busy machine takes its time
-constexpr size_t kMaxOutput = 65536;  ///< a peer that takes nothing is given up
+constexpr uint64_t kHandshakeTime = 60 * kSecond;        ///< loading a fabric on a busy machine takes its time
+constexpr uint64_t kProbePatience = 500 * kMillisecond;  ///< several times what a living host takes to acknowledge
+constexpr size_t kMaxOutput = 65536;                     ///< a peer that takes nothing is given up
 
 void set_option(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
 
@@ -50,13 +51,13 @@ void copy_text(char (&to)[N], const std::string& from) {
 
 }  // namespace
 
-ControlLink::ControlLink(Router& router, Fd socket, Route* route) :
-    router_(router),
-    socket_(std::move(socket)),
-    route_(route),
-    initiator_(route != nullptr),
-    state_(route ? State::kConnecting : State::kHello),
-    deadline_ns_(clock_ns() + kHandshakeTime) {
+ControlLink::ControlLink(Router& router, Fd socket, Route* route)
+    : router_(router),
+      socket_(std::move(socket)),
+      route_(route),
+      initiator_(route != nullptr),
+      state_(route ? State::kConnecting : State::kHello),
+      deadline_ns_(clock_ns() + kHandshakeTime) {
   set_options(socket_.get());
   router_.poller().add(socket_.get(), initiator_ ? EPOLLOUT : EPOLLIN, *this);
   watching_writes_ = initiator_;
@@ -133,14 +134,12 @@ bool ControlLink::parse() {
   wire::ControlHeader header;
   for (;;) {
     switch (wire::parse_control(in_, header)) {
-      case wire::Parse::kMore:
-        return true;
+      case wire::Parse::kMore: return true;
       case wire::Parse::kMalformed:
         ++router_.rejected;
         close("malformed message");
         return false;
-      case wire::Parse::kMessage:
-        break;
+      case wire::Parse::kMessage: break;
     }
     std::vector<unsigned char> body(in_.begin() + sizeof header, in_.begin() + sizeof header + header.size);
     in_.erase(in_.begin(), in_.begin() + sizeof header + header.size);
@@ -180,7 +179,8 @@ bool ControlLink::handle(Control type, const unsigned char* body) {
 
 bool ControlLink::handle_hello(const wire::Hello& hello) {
   if (hello.version != wire::kVersion || !(hello.flags & wire::kLittleEndian)) {
-    log(LogLevel::warn, "a peer speaks version %u of the protocol, we speak %u: refused", hello.version, wire::kVersion);
+    log(LogLevel::warn, "a peer speaks version %u of the protocol, we speak %u: refused", hello.version,
+        wire::kVersion);
     close("another version");
     return false;
   }
@@ -212,7 +212,7 @@ bool ControlLink::same_host() const {
 /// Offers `path`, or the next best that can be had.
 bool ControlLink::send_offer(Path path) {
   if (path == Path::kSharedMemory) {
-    presence_ = map_presence(peer_.pid, peer_.presence_fd, peer_.presence_secret);
+    if (!presence_) presence_ = map_presence(peer_.pid, peer_.presence_fd, peer_.presence_secret);
     rail_ = presence_ ? router_.shared_memory_rail() : nullptr;
     if (!rail_) path = Path::kFabric;
   }
@@ -291,8 +291,8 @@ bool ControlLink::establish(const wire::Offer& offer) {
 
 void ControlLink::close(const char* reason) {
   if (state_ == State::kClosed) return;
-  log(state_ == State::kUp && !goodbye_ ? LogLevel::info : LogLevel::debug, "control connection to process %d: %s", peer_.pid,
-      reason);
+  log(state_ == State::kUp && !goodbye_ ? LogLevel::info : LogLevel::debug, "control connection to process %d: %s",
+      peer_.pid, reason);
   state_ = State::kClosed;
   if (channel_) {
     if (!goodbye_) channel_->endpoint().peer_died(channel_->peer());
@@ -318,17 +318,33 @@ void ControlLink::channel_gone() {
   state_ = State::kClosed;
 }
 
+void ControlLink::expire() {
+  deadline_ns_ = 0;
+  shutdown(socket_.get(), SHUT_RDWR);
+}
+
 void ControlLink::say_goodbye() {
   if (state_ == State::kUp) send(Control::kBye, nullptr, 0);
 }
 
+bool ControlLink::sent_is_taken() const {
+  int bytes = 0;
+  return ioctl(socket_.get(), SIOCOUTQ, &bytes) != 0 || bytes == 0;
+}
+
 void ControlLink::probe() {
-  if (!unacknowledged()) send(Control::kProbe, nullptr, 0);
+  if (!sent_is_taken()) {
+    if (probed_at_ns_ == 0) probed_at_ns_ = clock_ns();
+    return;
+  }
+  send(wire::Control::kProbe, nullptr, 0);
+  probed_at_ns_ = clock_ns();
 }
 
 bool ControlLink::unacknowledged() {
-  int bytes = 0;
-  return ioctl(socket_.get(), SIOCOUTQ, &bytes) == 0 && bytes > 0;
+  if (!sent_is_taken()) return probed_at_ns_ != 0 && clock_ns() - probed_at_ns_ > kProbePatience;
+  probed_at_ns_ = 0;
+  return false;
 }
 
 }  // namespace vb

@@ -27,7 +27,9 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   /// The handshake has taken too long.
   bool late(uint64_t now_ns) const { return !established() && now_ns > deadline_ns_; }
   bool initiated() const { return initiator_; }
-  void expire() { deadline_ns_ = 0; }
+  bool expired() const { return deadline_ns_ == 0; }
+  /// Makes it go: the hang-up that follows discards it.
+  void expire();
   void give_up() { close("the handshake takes too long"); }
   void say_goodbye();
 
@@ -55,6 +57,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   void close(const char* reason);
   void watch(bool writing);
   void unlink_endpoint_file();
+  bool sent_is_taken() const;
 
   Router& router_;
   Fd socket_;
@@ -64,6 +67,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool goodbye_ = false;
   bool watching_writes_ = false;
   uint64_t deadline_ns_;
+  uint64_t probed_at_ns_ = 0;  ///< what was sent then is not acknowledged yet; 0: nothing is
   wire::Hello peer_{};
   wire::Path offered_ = wire::Path::kFabric;
   uint64_t token_ = 0;

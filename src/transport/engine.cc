@@ -70,7 +70,6 @@ Result<void> start_engine() {
   return {};
 }
 
-
 bool engine_started() { return started.load(std::memory_order_acquire); }
 
 }  // namespace vb

@@ -16,9 +16,9 @@ namespace vb {
 namespace {
 
 constexpr uint32_t kPollsOfEventConsumer = 256;
-constexpr int kStandByMs = 1;                        ///< how soon a program that stops polling is noticed
-constexpr uint64_t kTick = 20 * kMillisecond;        ///< retry budgets are watched this often
-constexpr uint64_t kLazyTick = 250 * kMillisecond;   ///< when nothing is outstanding
+constexpr int kStandByMs = 1;                       ///< how soon a program that stops polling is noticed
+constexpr uint64_t kTick = 20 * kMillisecond;       ///< retry budgets are watched this often
+constexpr uint64_t kLazyTick = 250 * kMillisecond;  ///< when nothing is outstanding
 
 /// A short slice makes the scheduler run us soon after a wake, even on a core where the program spins. No privilege
 /// needed; kernels before 6.12 ignore it.

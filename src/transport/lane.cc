@@ -12,8 +12,8 @@
 namespace vb {
 
 namespace {
-constexpr uint32_t kTimerPasses = 32;   ///< how often a polling thread looks at the clock
-constexpr uint32_t kIdlePasses = 64;    ///< polls in vain after which a program is taken to spin
+constexpr uint32_t kTimerPasses = 32;  ///< how often a polling thread looks at the clock
+constexpr uint32_t kIdlePasses = 64;   ///< polls in vain after which a program is taken to spin
 }  // namespace
 
 Lane::Lane() {
@@ -57,10 +57,13 @@ void Lane::finish_kick() {
 /// Whoever left work while the lock was held relies on this look after the release.
 void Lane::unlock() {
   lock_.unlock();
+  // Pairs with the exchange in kick(): either it finds the lock free, or we find what it left.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   while (kicked_.load() != nullptr && lock_.try_lock()) {
     run_kicked();
-    flush_dirty();
+    finish_kick();
     lock_.unlock();
+    std::atomic_thread_fence(std::memory_order_seq_cst);
   }
 }
 
@@ -77,7 +80,8 @@ size_t Lane::progress() {
 /// peers ring for nothing, so the helper is told to leave the field.
 void Lane::after_program_pass(size_t happened) {
   if (!helper_sleeps.load(std::memory_order_relaxed)) return;
-  if (!owing_.empty()) settle_now();
+  settle_now();
+  finish_kick();
   idle_passes_ = happened ? 0 : idle_passes_ + 1;
   if (idle_passes_ < kIdlePasses && stalled_.empty()) return;
   idle_passes_ = 0;
@@ -193,8 +197,8 @@ void Lane::received(std::span<const unsigned char> frame) {
 
 /// For a queue pair that is not there (any more): nothing of it touches anything.
 void Lane::answer_quiesce(Channel& channel, const wire::Packet& packet) {
-  wire::PacketHeader header{wire::Kind::kQuiesced, 0, sizeof header, packet.header.src_qpn, packet.header.dst_qpn,
-                            packet.header.msn,     0, 0};
+  wire::PacketHeader header{
+      wire::Kind::kQuiesced, 0, sizeof header, packet.header.src_qpn, packet.header.dst_qpn, packet.header.msn, 0, 0};
   if (unsigned char* at = channel.begin(sizeof header, Channel::Use::kAnswer)) memcpy(at, &header, sizeof header);
 }
 
@@ -210,7 +214,7 @@ void Lane::add(QueuePair& qp) { slots_[qp.qpn >> kSlotBits]->members[qp.qpn % kS
 
 void Lane::remove(QueuePair& qp) {
   run_kicked();  // it may be on the list
-  slots_[qp.qpn >> kSlotBits]->members[qp.qpn % kSlotSize] = nullptr;
+  if (Slot* slot = slots_[qp.qpn >> kSlotBits].get()) slot->members[qp.qpn % kSlotSize] = nullptr;
   qp.bind(nullptr);
   qp.ListNode<QueuePair, OnOutstanding>::unlink();
   qp.ListNode<QueuePair, OnOwing>::unlink();

@@ -32,7 +32,10 @@ uint32_t MemoryTable::KeyMap::insert(MemoryRegion& region) {
 
 void MemoryTable::KeyMap::erase(uint32_t key) {
   size_t hole = key & mask();
-  while (slots_[hole].key != key) hole = (hole + 1) & mask();
+  while (slots_[hole].key != key) {
+    if (slots_[hole].key == 0) return;  // of a table that a fork has left behind
+    hole = (hole + 1) & mask();
+  }
   // Close the gap, so that probing needs no tombstones.
   for (size_t i = (hole + 1) & mask(); slots_[i].key; i = (i + 1) & mask()) {
     size_t home = slots_[i].key & mask();

@@ -23,13 +23,13 @@ enum MemoryAccess : unsigned {
 struct MemoryRegion {
   uint64_t address = 0;  ///< where it is
   uint64_t length = 0;
-  uint64_t iova = 0;     ///< the address by which SGEs and peers name its first byte
+  uint64_t iova = 0;  ///< the address by which SGEs and peers name its first byte
   unsigned access = 0;
   const void* pd = nullptr;
   uint32_t lkey = 0;
   uint32_t rkey = 0;
-  uint32_t references = 1;     ///< the program's, and one for each transfer of the requester
-  uint32_t remote_users = 0;   ///< responder operations under way: deregistration waits for them
+  uint32_t references = 1;    ///< the program's, and one for each transfer of the requester
+  uint32_t remote_users = 0;  ///< responder operations under way: deregistration waits for them
   struct Exposure {
     fabric::Endpoint* endpoint;
     unsigned access;
@@ -48,7 +48,8 @@ class MemoryTable {
   /// Afterwards no key leads here. The region lives until its last reference goes.
   void remove(MemoryRegion& region);
 
-  /// The region behind an lkey (rkey) if [at, at+size) lies inside, its PD is `pd` and it grants `access`; else nullptr.
+  /// The region behind an lkey (rkey) if [at, at+size) lies inside, its PD is `pd` and it grants `access`; else
+  /// nullptr.
   MemoryRegion* local(uint32_t lkey, const void* pd, uint64_t at, uint64_t size, unsigned access) const {
     return check(local_, lkey, pd, at, size, access);
   }
@@ -83,9 +84,11 @@ class MemoryTable {
     size_t count_ = 0;
   };
 
-  static MemoryRegion* check(const KeyMap& map, uint32_t key, const void* pd, uint64_t at, uint64_t size, unsigned access) {
+  static MemoryRegion* check(const KeyMap& map, uint32_t key, const void* pd, uint64_t at, uint64_t size,
+                             unsigned access) {
     MemoryRegion* region = key ? map.find(key) : nullptr;
-    if (!region || region->pd != pd || !region->contains(at, size) || (region->access & access) != access) return nullptr;
+    if (!region || region->pd != pd || !region->contains(at, size) || (region->access & access) != access)
+      return nullptr;
     return region;
   }
 

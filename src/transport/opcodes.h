@@ -18,28 +18,20 @@ inline bool is_atomic(uint8_t opcode) {
 inline uint8_t wire_flags(uint8_t opcode) {
   switch (opcode) {
     case IBV_WR_SEND_WITH_IMM:
-    case IBV_WR_RDMA_WRITE_WITH_IMM:
-      return wire::kImmediate;
-    case IBV_WR_SEND_WITH_INV:
-      return wire::kInvalidate;
-    default:
-      return 0;
+    case IBV_WR_RDMA_WRITE_WITH_IMM: return wire::kImmediate;
+    case IBV_WR_SEND_WITH_INV: return wire::kInvalidate;
+    default: return 0;
   }
 }
 
 inline ibv_wc_opcode completion(uint8_t opcode) {
   switch (opcode) {
     case IBV_WR_RDMA_WRITE:
-    case IBV_WR_RDMA_WRITE_WITH_IMM:
-      return IBV_WC_RDMA_WRITE;
-    case IBV_WR_RDMA_READ:
-      return IBV_WC_RDMA_READ;
-    case IBV_WR_ATOMIC_CMP_AND_SWP:
-      return IBV_WC_COMP_SWAP;
-    case IBV_WR_ATOMIC_FETCH_AND_ADD:
-      return IBV_WC_FETCH_ADD;
-    default:
-      return IBV_WC_SEND;
+    case IBV_WR_RDMA_WRITE_WITH_IMM: return IBV_WC_RDMA_WRITE;
+    case IBV_WR_RDMA_READ: return IBV_WC_RDMA_READ;
+    case IBV_WR_ATOMIC_CMP_AND_SWP: return IBV_WC_COMP_SWAP;
+    case IBV_WR_ATOMIC_FETCH_AND_ADD: return IBV_WC_FETCH_ADD;
+    default: return IBV_WC_SEND;
   }
 }
 

@@ -11,9 +11,9 @@
 namespace vb {
 
 struct PresencePage {
-  uint64_t secret;                ///< told to peers: that the page they map is ours
-  uint64_t proof;                 ///< told to nobody: who quotes it could open the page, so runs as the same user
-  std::atomic<uint32_t> asleep;   ///< 1: ring the doorbell after sending. The ringer takes it back to 0
+  uint64_t secret;               ///< told to peers: that the page they map is ours
+  uint64_t proof;                ///< told to nobody: who quotes it could open the page, so runs as the same user
+  std::atomic<uint32_t> asleep;  ///< 1: ring the doorbell after sending. The ringer takes it back to 0
 };
 
 /// This process's own page, in a file that has no name and so leaves nothing behind.

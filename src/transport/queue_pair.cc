@@ -68,20 +68,13 @@ void QueuePair::receive(Channel& from, const wire::Packet& packet) {
   }
   if (packet.has(wire::kAckValid)) requester.acknowledged(packet.header.ack);
   switch (packet.header.kind) {
-    case Kind::kReadResponse:
-      return requester.read_response(packet);
-    case Kind::kAtomicResponse:
-      return requester.atomic_response(packet);
-    case Kind::kNak:
-      return requester.refused(packet);
-    case Kind::kQuiesce:
-      return responder.quiesce(packet);
-    case Kind::kQuiesced:
-      return requester.quiesced();
-    case Kind::kAck:
-      return;
-    default:
-      break;
+    case Kind::kReadResponse: return requester.read_response(packet);
+    case Kind::kAtomicResponse: return requester.atomic_response(packet);
+    case Kind::kNak: return requester.refused(packet);
+    case Kind::kQuiesce: return responder.quiesce(packet);
+    case Kind::kQuiesced: return requester.quiesced();
+    case Kind::kAck: return;
+    default: break;
   }
   if (can_receive()) {
     responder.request(packet);
@@ -92,7 +85,7 @@ void QueuePair::receive(Channel& from, const wire::Packet& packet) {
 
 void QueuePair::park(Channel& from, const wire::Packet& packet) {
   if (early_.size() >= kWindow) return;
-  early_.push_back({&from, {packet.source.begin(), packet.source.end()}});
+  early_.push_back({from.process(), {packet.source.begin(), packet.source.end()}});
 }
 
 void QueuePair::bind(Channel* channel) {
@@ -107,7 +100,8 @@ void QueuePair::bind(Channel* channel) {
   for (Early& each : early) {
     std::span<const unsigned char> bytes(each.bytes);
     wire::Packet packet;
-    if (wire::next_packet(bytes, packet)) receive(*each.from, packet);
+    if (each.process != channel->process()) continue;
+    if (wire::next_packet(bytes, packet)) receive(*channel, packet);
   }
   requester.run();
 }

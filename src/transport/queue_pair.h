@@ -5,6 +5,7 @@
 
 #include <infiniband/verbs.h>
 
+#include <array>
 #include <atomic>
 #include <vector>
 
@@ -32,13 +33,13 @@ struct OnRoute;        ///< waits for a route to be found
 /// What the requester and the responder need to know, as ibv_modify_qp sets it.
 struct PathAttributes {
   uint32_t dest_qpn = 0;
-  uint8_t timeout = 0;        ///< 4.096 us * 2^timeout; 0: infinite
+  uint8_t timeout = 0;  ///< 4.096 us * 2^timeout; 0: infinite
   uint8_t retry_count = 0;
-  uint8_t rnr_retry = 0;      ///< 7: infinite
+  uint8_t rnr_retry = 0;  ///< 7: infinite
   uint8_t min_rnr_timer = 0;
   uint8_t max_rd_atomic = 0;
   uint8_t max_dest_rd_atomic = 0;
-  unsigned access = 0;        ///< qp_access_flags
+  unsigned access = 0;  ///< qp_access_flags
 };
 
 class QueuePair : public ListNode<QueuePair, OnOutstanding>,
@@ -84,8 +85,7 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   ibv_qp_state state() const { return state_.load(std::memory_order_acquire); }
   void set_state(ibv_qp_state state) { state_.store(state, std::memory_order_release); }
   bool can_receive() const {
-    return state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD ||
-           state() == IBV_QPS_SQE;
+    return state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD || state() == IBV_QPS_SQE;
   }
 
   /// Into ERR: `first` is the status of the oldest send WR, IBV_WC_WR_FLUSH_ERR when nothing in particular failed.
@@ -106,10 +106,10 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   void bind(Channel* channel);
   Channel* channel() const { return channel_; }
   Route* route = nullptr;
-  bool mute = false;                 ///< on its way out: completions and events go nowhere
-  uint64_t timer_deadline = 0;       ///< of the requester's timer
-  bool drain_event_owed = false;     ///< SQD: tell when the sends are done
-  std::atomic<bool> kicked{false};   ///< on the lane's list of posted work
+  bool mute = false;                ///< on its way out: completions and events go nowhere
+  uint64_t timer_deadline = 0;      ///< of the requester's timer
+  bool drain_event_owed = false;    ///< SQD: tell when the sends are done
+  std::atomic<bool> kicked{false};  ///< on the lane's list of posted work
   QueuePair* next_kicked = nullptr;
 
  private:
@@ -122,7 +122,7 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   bool last_wqe_told_ = false;
   /// Packets of a peer whose route is still being looked up here.
   struct Early {
-    Channel* from;
+    std::array<unsigned char, 16> process;
     std::vector<unsigned char> bytes;
   };
   std::vector<Early> early_;

@@ -6,8 +6,8 @@
 
 namespace vb {
 
-Rail::Rail(std::unique_ptr<fabric::Endpoint> fabric_endpoint) :
-    endpoint(std::move(fabric_endpoint)), frames(*endpoint) {}
+Rail::Rail(std::unique_ptr<fabric::Endpoint> fabric_endpoint)
+    : endpoint(std::move(fabric_endpoint)), frames(*endpoint) {}
 
 Result<fabric::Peer> Rail::add_peer(std::span<const unsigned char> name) {
   for (Known& known : peers_) {

@@ -30,7 +30,8 @@ class ReceiveQueue {
 
   /// ENOMEM: full. EINVAL: too many SGEs.
   int post(const ibv_recv_wr& wr);
-  /// False: empty, or the next WR has no room for `needed` bytes. `limit_reached`: the count fell below the armed limit (once per arming).
+  /// False: empty, or the next WR has no room for `needed` bytes. `limit_reached`: the count fell below the armed limit
+  /// (once per arming).
   bool pop(ReceiveWqe& out, bool& limit_reached, uint64_t needed = 0);
 
   void arm_limit(uint32_t limit);  ///< 0 disarms

@@ -60,12 +60,9 @@ Requester::Sent Requester::transmit(SendWqe& wqe) {
     case IBV_WR_SEND_WITH_IMM:
     case IBV_WR_SEND_WITH_INV:
     case IBV_WR_RDMA_WRITE:
-    case IBV_WR_RDMA_WRITE_WITH_IMM:
-      return send_data(wqe);
-    case IBV_WR_RDMA_READ:
-      return send_read(wqe);
-    default:
-      return send_atomic(wqe);
+    case IBV_WR_RDMA_WRITE_WITH_IMM: return send_data(wqe);
+    case IBV_WR_RDMA_READ: return send_read(wqe);
+    default: return send_atomic(wqe);
   }
 }
 
@@ -112,10 +109,10 @@ unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, si
   size_t size = sizeof(wire::PacketHeader) + body;
   unsigned char* at = qp_.channel()->begin(size, Channel::Use::kRequest);
   if (!at) return nullptr;
-  flags |= opcodes::wire_flags(wqe.opcode) | ((wqe.flags & IBV_SEND_SOLICITED) ? wire::kSolicited : 0) | wire::kAckValid |
-           wire::round_flags(round_);
-  wire::PacketHeader header{kind,     flags,    static_cast<uint16_t>(size),         qp_.path.dest_qpn,
-                            qp_.qpn,  wqe.msn,  qp_.responder.acknowledgement(),     wqe.imm};
+  flags |= opcodes::wire_flags(wqe.opcode) | ((wqe.flags & IBV_SEND_SOLICITED) ? wire::kSolicited : 0) |
+           wire::kAckValid | wire::round_flags(round_);
+  wire::PacketHeader header{kind,    flags,   static_cast<uint16_t>(size),     qp_.path.dest_qpn,
+                            qp_.qpn, wqe.msn, qp_.responder.acknowledgement(), wqe.imm};
   memcpy(at, &header, sizeof header);
   qp_.ListNode<QueuePair, OnOwing>::unlink();
   qp_.config.lane->watch(qp_);
@@ -156,7 +153,8 @@ Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposu
       wqe.status = IBV_WC_LOC_QP_OP_ERR;
       return Sent::kBad;
     }
-    pieces[count++] = {reinterpret_cast<uint64_t>(region.host(sge.addr)) - registration->base, registration->key, sge.length};
+    pieces[count++] = {reinterpret_cast<uint64_t>(region.host(sge.addr)) - registration->base, registration->key,
+                       sge.length};
   }
   size_t rdma_size = kind == Kind::kSend ? 0 : sizeof(wire::RdmaHeader);
   size_t pieces_size = count * sizeof(wire::Piece);
@@ -288,6 +286,7 @@ void Requester::lose() {
     complete(wqe, IBV_WC_SUCCESS, 0);
   }
   acked_ = next_msn_;
+  halted_ = false;
   qp_.ListNode<QueuePair, OnOutstanding>::unlink();
 }
 
@@ -325,6 +324,7 @@ void Requester::rewind(uint32_t msn) {
   }
   next_ = first;
   next_msn_ = msn;
+  halted_ = false;  // what is bad is found again when its turn comes
   ++round_;
 }
 
@@ -333,20 +333,15 @@ void Requester::refused(const wire::Packet& packet) {
   auto code = static_cast<wire::NakCode>(packet.header.aux & 0xff);
   if (qp_.state() == IBV_QPS_ERR || waiting_ || !outstanding(msn)) return;
   if (wire::round_of(packet.header) != (round_ & wire::kRoundMask)) return;  // about a sending that was repeated since
-  if (!qp_.reliable()) return acknowledged(msn + 1);  // UC: lost, as on a wire
+  if (!qp_.reliable()) return acknowledged(msn + 1);                         // UC: lost, as on a wire
   if (code != wire::NakCode::kNotConnected) acknowledged(msn);
   if (!outstanding(msn)) return;
   switch (code) {
-    case wire::NakCode::kReceiverNotReady:
-      return refused_not_ready(packet);
-    case wire::NakCode::kNotConnected:
-      return refused_not_connected(packet);
-    case wire::NakCode::kInvalidRequest:
-      return qp_.fail(IBV_WC_REM_INV_REQ_ERR);
-    case wire::NakCode::kRemoteAccess:
-      return qp_.fail(IBV_WC_REM_ACCESS_ERR);
-    case wire::NakCode::kRemoteOperation:
-      return qp_.fail(IBV_WC_REM_OP_ERR);
+    case wire::NakCode::kReceiverNotReady: return refused_not_ready(packet);
+    case wire::NakCode::kNotConnected: return refused_not_connected(packet);
+    case wire::NakCode::kInvalidRequest: return qp_.fail(IBV_WC_REM_INV_REQ_ERR);
+    case wire::NakCode::kRemoteAccess: return qp_.fail(IBV_WC_REM_ACCESS_ERR);
+    case wire::NakCode::kRemoteOperation: return qp_.fail(IBV_WC_REM_OP_ERR);
   }
 }
 

@@ -75,12 +75,12 @@ class Requester {
   uint64_t budget_ns() const;
 
   QueuePair& qp_;
-  uint32_t next_ = 0;          ///< ring index of the next WR to send
+  uint32_t next_ = 0;  ///< ring index of the next WR to send
   uint32_t next_msn_ = 0;
-  uint32_t acked_ = 0;         ///< every msn before this one is done
-  uint32_t reads_ = 0;         ///< READs and atomics outstanding
-  uint32_t exposed_ = 0;       ///< WRs whose memory the peer may reach into
-  uint8_t round_ = 0;          ///< how often something was sent again
+  uint32_t acked_ = 0;    ///< every msn before this one is done
+  uint32_t reads_ = 0;    ///< READs and atomics outstanding
+  uint32_t exposed_ = 0;  ///< WRs whose memory the peer may reach into
+  uint8_t round_ = 0;     ///< how often something was sent again
   uint8_t rnr_left_ = 0;
   uint8_t retries_left_ = 0;
   bool waiting_ = false;       ///< for the retry timer

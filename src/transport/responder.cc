@@ -33,15 +33,10 @@ void Responder::request(const Packet& packet) {
   }
   switch (execute(packet, nullptr)) {
     case Outcome::kDone:
-    case Outcome::kDropped:
-      return retire(packet);
-    case Outcome::kLater:
-      hold(packet);
-      return qp_.channel()->wait(qp_);
-    case Outcome::kRunning:
-      return advance();
-    case Outcome::kRefused:
-      return;
+    case Outcome::kDropped: return retire(packet);
+    case Outcome::kLater: hold(packet); return qp_.channel()->wait(qp_);
+    case Outcome::kRunning: return advance();
+    case Outcome::kRefused: return;
   }
 }
 
@@ -67,14 +62,10 @@ Responder::Operation& Responder::hold(const Packet& packet) {
 
 Responder::Outcome Responder::execute(const Packet& packet, Operation* operation) {
   switch (packet.header.kind) {
-    case Kind::kSend:
-      return execute_send(packet, operation);
-    case Kind::kWrite:
-      return execute_write(packet, operation);
-    case Kind::kRead:
-      return execute_read(packet, operation);
-    default:
-      return execute_atomic(packet);
+    case Kind::kSend: return execute_send(packet, operation);
+    case Kind::kWrite: return execute_write(packet, operation);
+    case Kind::kRead: return execute_read(packet, operation);
+    default: return execute_atomic(packet);
   }
 }
 
@@ -229,6 +220,7 @@ Responder::Outcome Responder::start_move(const Packet& packet, Operation* operat
 
 /// Hands transfers to the fabric while it takes them.
 void Responder::launch(Operation& operation) {
+  if (!qp_.can_receive() || !qp_.channel()->alive()) return;  // it ends when the last transfer does
   while (operation.left > 0 && operation.free_transfers != 0 && operation.error == 0) {
     int status = launch_one(operation);
     if (status == EAGAIN) {
@@ -319,13 +311,15 @@ bool Responder::finish(Operation& operation) {
   Outcome outcome = execute(operation.packet, &operation);
   executing_ = nullptr;
   if (outcome == Outcome::kLater) qp_.channel()->wait(qp_);
+  if (outcome == Outcome::kRunning) return finish_move(operation);  // what fails at once has no transfer to report it
   if (outcome != Outcome::kDone && outcome != Outcome::kDropped) return false;
   return pop_done();
 }
 
 bool Responder::finish_move(Operation& operation) {
   if (operation.flying != 0) return false;
-  if (!qp_.can_receive() || operation.error) return end_move(operation);
+  bool reachable = qp_.channel() && qp_.channel()->alive();
+  if (!qp_.can_receive() || operation.error || (operation.left != 0 && !reachable)) return end_move(operation);
   if (operation.left != 0) return false;
   const Packet& packet = operation.packet;
   if (packet.header.kind == Kind::kRead && !answer(packet.header.msn, Kind::kReadResponse, 0)) {
@@ -373,7 +367,8 @@ void Responder::release_regions(Operation& operation) {
 }
 
 void Responder::drop_waiting() {
-  auto first = std::find_if(pipeline_.begin(), pipeline_.end(), [](auto& each) { return each->state == Operation::kWaiting; });
+  auto first =
+      std::find_if(pipeline_.begin(), pipeline_.end(), [](auto& each) { return each->state == Operation::kWaiting; });
   for (auto each = first; each != pipeline_.end(); ++each) {
     if (!(*each)->has_receive) continue;
     receive_ = (*each)->receive;
@@ -392,14 +387,16 @@ void Responder::quiesce(const Packet& packet) {
 /// What is owed when nothing else is under way.
 void Responder::settle() {
   Channel* channel = qp_.channel();
-  if (nak_owed_ && channel) {
+  if (channel && !channel->alive()) channel = nullptr;
+  if (!channel) nak_owed_ = quiesce_owed_ = false;  // nobody is left to be told
+  if (nak_owed_) {
     unsigned char* at = channel->begin(sizeof nak_, Channel::Use::kAnswer);
     if (!at) return channel->wait(qp_);
     memcpy(at, &nak_, sizeof nak_);
     nak_owed_ = false;
   }
   if (running_ != 0) return;
-  if (quiesce_owed_ && channel) {
+  if (quiesce_owed_) {
     if (!answer(quiesce_msn_, Kind::kQuiesced, 0)) return channel->wait(qp_);
     quiesce_owed_ = false;
   }
@@ -444,7 +441,8 @@ void Responder::deliver(const Packet& packet, const ReceiveWqe& receive) {
   cqe.opcode = packet.header.kind == Kind::kWrite ? IBV_WC_RECV_RDMA_WITH_IMM : IBV_WC_RECV;
   cqe.byte_len = packet.length;
   cqe.imm = packet.header.aux;
-  cqe.wc_flags = (packet.has(wire::kImmediate) ? IBV_WC_WITH_IMM : 0) | (packet.has(wire::kInvalidate) ? IBV_WC_WITH_INV : 0);
+  cqe.wc_flags =
+      (packet.has(wire::kImmediate) ? IBV_WC_WITH_IMM : 0) | (packet.has(wire::kInvalidate) ? IBV_WC_WITH_INV : 0);
   cqe.qp_num = qp_.qpn;
   cqe.src_qp = qp_.path.dest_qpn;
   qp_.config.recv_cq->push(cqe, packet.has(wire::kSolicited));
@@ -484,8 +482,14 @@ Responder::Outcome Responder::refuse_not_ready(const Packet& packet) {
 
 namespace {
 wire::PacketHeader nak_header(const Packet& packet, uint32_t own_qpn, NakCode code, uint32_t detail) {
-  return {Kind::kNak,          wire::round_flags(wire::round_of(packet.header)), sizeof(wire::PacketHeader),
-          packet.header.src_qpn, own_qpn,  packet.header.msn, 0, static_cast<uint32_t>(code) | detail << 8};
+  return {Kind::kNak,
+          wire::round_flags(wire::round_of(packet.header)),
+          sizeof(wire::PacketHeader),
+          packet.header.src_qpn,
+          own_qpn,
+          packet.header.msn,
+          0,
+          static_cast<uint32_t>(code) | detail << 8};
 }
 }  // namespace
 

@@ -69,7 +69,7 @@ class Responder {
     uint64_t segment_offset = 0;
     uint32_t piece = 0;  ///< ... and into the peer's pieces
     uint64_t piece_offset = 0;
-    uint64_t left = 0;   ///< bytes not handed to the fabric yet
+    uint64_t left = 0;  ///< bytes not handed to the fabric yet
     uint32_t flying = 0;
     std::array<fabric::Transfer, 8> transfers;
     uint32_t free_transfers = 0xff;  ///< bit mask
@@ -78,8 +78,8 @@ class Responder {
   /// Why a request is refused: what the peer is told, and what happens here.
   struct Refusal {
     wire::NakCode code;
-    int event = -1;                           ///< ibv_event_type, -1: none
-    ibv_wc_status receive = IBV_WC_SUCCESS;   ///< how the receive WR at hand completes, if it does
+    int event = -1;                             ///< ibv_event_type, -1: none
+    ibv_wc_status receive = IBV_WC_SUCCESS;     ///< how the receive WR at hand completes, if it does
     ibv_wc_status sends = IBV_WC_WR_FLUSH_ERR;  ///< how the oldest send WR completes
   };
 
@@ -122,9 +122,9 @@ class Responder {
   QueuePair& qp_;
   uint32_t arrived_ = 0;  ///< msn of the next request to come
   uint32_t done_ = 0;
-  uint32_t running_ = 0;  ///< operations with transfers under way
+  uint32_t running_ = 0;            ///< operations with transfers under way
   Operation* executing_ = nullptr;  ///< the oldest operation, while it is executed
-  bool early_ = false;    ///< what is being executed is not the oldest: it must not be refused yet
+  bool early_ = false;              ///< what is being executed is not the oldest: it must not be refused yet
   bool advancing_ = false;
   bool flush_owed_ = false;
   bool quiesce_owed_ = false;

@@ -26,6 +26,7 @@ namespace vb {
 namespace {
 
 constexpr uint32_t kMaxHandshakes = 256;
+constexpr int kAcceptsAtOnce = 64;
 constexpr uint64_t kFirstRetry = 10 * kMillisecond;
 constexpr uint64_t kLastRetry = kSecond;
 /// What a shared memory endpoint may need of /dev/shm; writing to a full one is a SIGBUS.
@@ -200,12 +201,14 @@ void Router::free_qpn(uint32_t qpn) {
 
 bool Router::own(const SocketAddress& address) {
   std::string key = address_text(address, true);
-  return std::any_of(slots_.begin(), slots_.end(), [&](auto& slot) { return std::count(slot->keys.begin(), slot->keys.end(), key); });
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [&](auto& slot) { return std::count(slot->keys.begin(), slot->keys.end(), key); });
 }
 
 // --- routes ------------------------------------------------------------------------------------------------------
 
-Result<void> Router::connect(QueuePair& qp, const SocketAddress& source, const SocketAddress& destination, uint32_t qpn) {
+Result<void> Router::connect(QueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
+                             uint32_t qpn) {
   disconnect(qp);
   uint32_t port = config().port_base + (qpn >> kSlotBits);
   if (port > 65535) return Error{EHOSTUNREACH};
@@ -286,14 +289,14 @@ void Router::tick(uint64_t now_ns) {
 // --- connections -------------------------------------------------------------------------------------------------
 
 void Router::accept_from(int listener) {
-  for (;;) {
+  for (int accepted = 0; accepted < kAcceptsAtOnce; ++accepted) {
     Fd socket(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) return;
     // Strangers that say nothing must not keep others out: the oldest of them goes.
     uint32_t handshakes = 0;
     ControlLink* oldest = nullptr;
     links_.for_each([&](ControlLink& link) {
-      if (link.established() || link.initiated()) return;
+      if (link.established() || link.initiated() || link.expired()) return;
       if (!oldest) oldest = &link;
       ++handshakes;
     });
@@ -312,8 +315,8 @@ std::string Router::fabric_provider(int socket) {
   if (known != providers_.end()) return known->second;
   auto chosen = fabric::choose_provider(wanted, node);
   if (!chosen) {
-    log(LogLevel::error, "libfabric has no provider \"%s\" with RDM endpoints on %s: error %d", wanted.c_str(), node.c_str(),
-        chosen.error());
+    log(LogLevel::error, "libfabric has no provider \"%s\" with RDM endpoints on %s: error %d", wanted.c_str(),
+        node.c_str(), chosen.error());
   }
   return providers_[node] = chosen ? *chosen : std::string();
 }

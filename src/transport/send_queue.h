@@ -16,23 +16,24 @@ namespace vb {
 
 struct MemoryRegion;
 
-/// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches into.
+/// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches
+/// into.
 struct SendWqe {
   uint64_t wr_id;
   uint64_t remote_address;
   uint64_t compare_add;
   uint64_t swap;
   uint32_t rkey;
-  uint32_t imm;       ///< immediate data (network byte order) or the rkey to invalidate
-  uint32_t length;    ///< of all SGEs, or of the inline data
-  uint32_t msn;       ///< given by the requester when it sends
+  uint32_t imm;     ///< immediate data (network byte order) or the rkey to invalidate
+  uint32_t length;  ///< of all SGEs, or of the inline data
+  uint32_t msn;     ///< given by the requester when it sends
   uint16_t sge_count;
-  uint8_t opcode;     ///< ibv_wr_opcode
-  uint8_t flags;      ///< ibv_send_flags
+  uint8_t opcode;  ///< ibv_wr_opcode
+  uint8_t flags;   ///< ibv_send_flags
   // The requester's notes.
-  bool done;          ///< needs no acknowledgement any more
-  bool indirect;      ///< the peer reaches into this WR's memory
-  uint8_t status;     ///< ibv_wc_status
+  bool done;       ///< needs no acknowledgement any more
+  bool indirect;   ///< the peer reaches into this WR's memory
+  uint8_t status;  ///< ibv_wc_status
   uint8_t reserved;
 
   ibv_sge* sges() { return reinterpret_cast<ibv_sge*>(this + 1); }

@@ -20,9 +20,10 @@ inline uint64_t timeout_ns(uint8_t code) {
 
 /// RNR NAK timer field: InfiniBand specification, table 45.
 inline uint64_t rnr_timer_ns(uint32_t code) {
-  static constexpr uint32_t kMicroseconds[32] = {
-      655360, 10,   20,   30,   40,    60,    80,    120,   160,   240,   320,    480,    640,    960,    1280,   1920,
-      2560,   3840, 5120, 7680, 10240, 15360, 20480, 30720, 40960, 61440, 81920, 122880, 163840, 245760, 327680, 491520};
+  static constexpr uint32_t kMicroseconds[32] = {655360, 10,    20,    30,     40,     60,     80,     120,
+                                                 160,    240,   320,   480,    640,    960,    1280,   1920,
+                                                 2560,   3840,  5120,  7680,   10240,  15360,  20480,  30720,
+                                                 40960,  61440, 81920, 122880, 163840, 245760, 327680, 491520};
   return uint64_t{kMicroseconds[code & 31]} * 1000;
 }
 

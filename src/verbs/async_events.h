@@ -15,7 +15,8 @@ class AsyncEvents : public EventQueue<ibv_async_event> {
 };
 
 /// Waits until the program has acknowledged `sent` events of an object that it destroys.
-inline void wait_for_acks(pthread_mutex_t& mutex, pthread_cond_t& cond, const uint32_t& completed, const unsigned& sent) {
+inline void wait_for_acks(pthread_mutex_t& mutex, pthread_cond_t& cond, const uint32_t& completed,
+                          const unsigned& sent) {
   pthread_mutex_lock(&mutex);
   while (completed != sent && static_cast<int32_t>(completed - sent) < 0) pthread_cond_wait(&cond, &mutex);
   pthread_mutex_unlock(&mutex);

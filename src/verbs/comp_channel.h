@@ -22,8 +22,8 @@ struct CompChannel {
 
 VB_API Result<CompChannel*> create_comp_channel(Context& context);
 VB_API Result<void> destroy_comp_channel(CompChannel& channel);  ///< EBUSY while CQs use it
-/// The CQ of the next event. Blocks (EAGAIN when the fd is non-blocking, EINTR after a signal); a cancellation point, so
-/// no noexcept frame and no catch-all may stand above it.
+/// The CQ of the next event. Blocks (EAGAIN when the fd is non-blocking, EINTR after a signal); a cancellation point,
+/// so no noexcept frame and no catch-all may stand above it.
 VB_API Result<Cq*> get_cq_event(CompChannel& channel);
 VB_API void ack_cq_events(Cq& cq, unsigned count);
 

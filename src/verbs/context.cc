@@ -68,8 +68,7 @@ Acknowledged counters(const ibv_async_event& event) {
       Srq& srq = Srq::from(event.element.srq);
       return {&srq.abi.mutex, &srq.abi.cond, &srq.abi.events_completed, &srq.async_sent};
     }
-    default:
-      return {};
+    default: return {};
   }
 }
 

@@ -9,9 +9,11 @@ namespace vb {
 
 namespace {
 
-constexpr uint64_t kTimestampFlags = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP | IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
+constexpr uint64_t kTimestampFlags =
+    IBV_WC_EX_WITH_COMPLETION_TIMESTAMP | IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
 
-constexpr uint64_t kKnownFlags = IBV_CREATE_CQ_SUP_WC_FLAGS & ~uint64_t{IBV_WC_EX_WITH_TM_INFO | IBV_WC_EX_WITH_FLOW_TAG | IBV_WC_EX_WITH_CVLAN};
+constexpr uint64_t kKnownFlags =
+    IBV_CREATE_CQ_SUP_WC_FLAGS & ~uint64_t{IBV_WC_EX_WITH_TM_INFO | IBV_WC_EX_WITH_FLOW_TAG | IBV_WC_EX_WITH_CVLAN};
 
 void use_channel(CompChannel& channel, int change) {
   pthread_mutex_t& mutex = channel.abi.context->mutex;
@@ -35,7 +37,8 @@ void Cq::Events::overflow() {
 }
 
 Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
-  if (attr.cqe < 1 || attr.cqe > static_cast<uint32_t>(kMaxCqe) || attr.comp_vector >= static_cast<uint32_t>(kCompVectors)) {
+  if (attr.cqe < 1 || attr.cqe > static_cast<uint32_t>(kMaxCqe) ||
+      attr.comp_vector >= static_cast<uint32_t>(kCompVectors)) {
     return Error{EINVAL};
   }
   if (attr.wc_flags & ~kKnownFlags) return Error{EOPNOTSUPP};

@@ -18,11 +18,11 @@ namespace vb {
 struct Cq {
   ibv_cq_ex abi{};
   CompletionQueue queue;
-  std::atomic<int> uses{0};   ///< QPs and SRQs
-  unsigned events_sent = 0;   ///< completion events handed to the program, guarded by abi.mutex
-  unsigned async_sent = 0;    ///< asynchronous events handed to the program, guarded by abi.mutex
-  uint64_t wc_flags = 0;      ///< the fields asked for at creation
-  Cqe current{};              ///< what the read_* accessors show
+  std::atomic<int> uses{0};  ///< QPs and SRQs
+  unsigned events_sent = 0;  ///< completion events handed to the program, guarded by abi.mutex
+  unsigned async_sent = 0;   ///< asynchronous events handed to the program, guarded by abi.mutex
+  uint64_t wc_flags = 0;     ///< the fields asked for at creation
+  Cqe current{};             ///< what the read_* accessors show
 
   struct Events final : CompletionQueue::Listener {
     explicit Events(Cq& owner) : cq(owner) {}

@@ -16,7 +16,7 @@ namespace vb {
 VB_API extern const char device_mark;
 
 struct GidEntry {
-  union ibv_gid gid{};
+  union ibv_gid gid {};
   bool valid = false;
 };
 
@@ -47,14 +47,15 @@ inline constexpr int kPkeyTableLength = 1;
 /// The devices of this host now, in a stable order; honours the options `device`. Needs no libfabric.
 VB_API Result<std::vector<Device*>> list_devices();
 
-// Queries; `context` is always ours. port counts from 1. Errors: EINVAL for a bad port or index, ENODATA for an empty GID.
+// Queries; `context` is always ours. port counts from 1. Errors: EINVAL for a bad port or index, ENODATA for an empty
+// GID.
 VB_API Result<void> query_device(ibv_context* context, ibv_device_attr& attr);
-VB_API Result<void> query_device_ex(ibv_context* context, const ibv_query_device_ex_input* input, ibv_device_attr_ex* attr,
-                                    size_t attr_size);
+VB_API Result<void> query_device_ex(ibv_context* context, const ibv_query_device_ex_input* input,
+                                    ibv_device_attr_ex* attr, size_t attr_size);
 VB_API Result<void> query_port(ibv_context* context, uint8_t port, void* attr, size_t attr_size);
 VB_API Result<union ibv_gid> query_gid(ibv_context* context, uint8_t port, int index);
-VB_API Result<void> query_gid_ex(ibv_context* context, uint32_t port, uint32_t index, ibv_gid_entry* entry, uint32_t flags,
-                                 size_t entry_size);
+VB_API Result<void> query_gid_ex(ibv_context* context, uint32_t port, uint32_t index, ibv_gid_entry* entry,
+                                 uint32_t flags, size_t entry_size);
 /// The number of entries written. EINVAL when `max_entries` is too small for the table.
 VB_API Result<size_t> query_gid_table(ibv_context* context, ibv_gid_entry* entries, size_t max_entries, uint32_t flags,
                                       size_t entry_size);

@@ -48,12 +48,9 @@ void add_entry(Interface& netdev, const ifaddrs& entry) {
   netdev.flags = entry.ifa_flags;
   if (!entry.ifa_addr) return;
   switch (entry.ifa_addr->sa_family) {
-    case AF_INET:
-      return add_ipv4(netdev, reinterpret_cast<const sockaddr_in&>(*entry.ifa_addr));
-    case AF_INET6:
-      return add_ipv6(netdev, reinterpret_cast<const sockaddr_in6&>(*entry.ifa_addr));
-    case AF_PACKET:
-      return add_link(netdev, reinterpret_cast<const sockaddr_ll&>(*entry.ifa_addr));
+    case AF_INET: return add_ipv4(netdev, reinterpret_cast<const sockaddr_in&>(*entry.ifa_addr));
+    case AF_INET6: return add_ipv6(netdev, reinterpret_cast<const sockaddr_in6&>(*entry.ifa_addr));
+    case AF_PACKET: return add_link(netdev, reinterpret_cast<const sockaddr_ll&>(*entry.ifa_addr));
   }
 }
 

@@ -16,8 +16,8 @@ namespace vb {
 namespace {
 
 constexpr unsigned kNeedsLocalWrite = IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC;
-constexpr unsigned kKnownAccess = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ |
-                                  IBV_ACCESS_REMOTE_ATOMIC;
+constexpr unsigned kKnownAccess =
+    IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
 constexpr unsigned kUnsupported = IBV_ACCESS_ZERO_BASED | IBV_ACCESS_ON_DEMAND;
 
 template <class A, class B>
@@ -92,7 +92,7 @@ Result<void> dereg_mr(Mr& mr) {
   Lane& lane = engine().lane;
   auto guard = lane.hold();
   lane.memory.remove(*mr.region);
-  while (mr.region->remote_users != 0) {
+  while (mr.region->remote_users != 0 && !lane.closed()) {
     lane.drain();
     guard.unlock();
     sched_yield();

@@ -21,12 +21,10 @@ int check_opcode(const Qp& qp, uint8_t opcode) {
     case IBV_WR_SEND:
     case IBV_WR_SEND_WITH_IMM:
     case IBV_WR_RDMA_WRITE:
-    case IBV_WR_RDMA_WRITE_WITH_IMM:
-      return 0;
+    case IBV_WR_RDMA_WRITE_WITH_IMM: return 0;
     case IBV_WR_RDMA_READ:
     case IBV_WR_ATOMIC_CMP_AND_SWP:
-    case IBV_WR_ATOMIC_FETCH_AND_ADD:
-      return qp.init.qp_type == IBV_QPT_RC ? 0 : EINVAL;
+    case IBV_WR_ATOMIC_FETCH_AND_ADD: return qp.init.qp_type == IBV_QPT_RC ? 0 : EINVAL;
     case IBV_WR_SEND_WITH_INV:
     case IBV_WR_LOCAL_INV:
     case IBV_WR_BIND_MW: {
@@ -34,8 +32,7 @@ int check_opcode(const Qp& qp, uint8_t opcode) {
       log_once(told, LogLevel::warn, "opcode %u is not supported yet: posting it gives EOPNOTSUPP", opcode);
       return EOPNOTSUPP;
     }
-    default:
-      return EINVAL;
+    default: return EINVAL;
   }
 }
 
@@ -63,7 +60,8 @@ int put_inline(SendQueue& queue, SendWqe& wqe, const Buffer* list, size_t count)
   if (length > queue.max_inline()) return EINVAL;
   unsigned char* at = wqe.inline_data();
   for (size_t i = 0; i < count; ++i) {
-    if (list[i].length) memcpy(at, reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(list[i].addr)), list[i].length);
+    if (list[i].length)
+      memcpy(at, reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(list[i].addr)), list[i].length);
     at += list[i].length;
   }
   wqe.sge_count = 0;

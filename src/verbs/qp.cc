@@ -21,8 +21,8 @@ namespace vb {
 
 namespace {
 
-constexpr uint64_t kSendOps = IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND |
-                              IBV_QP_EX_WITH_SEND_WITH_IMM;
+constexpr uint64_t kSendOps =
+    IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM;
 constexpr uint64_t kReliableSendOps =
     kSendOps | IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP | IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
 
@@ -142,7 +142,7 @@ void silence(Qp& qp, std::unique_lock<Lane>& guard) {
   transport.mute = true;
   transport.fail(IBV_WC_WR_FLUSH_ERR);
   uint64_t give_up = clock_ns() + kPatience;
-  while (!transport.quiet()) {
+  while (!transport.quiet() && !lane.closed() && transport.config.lane == &lane) {
     lane.drain();
     if (clock_ns() > give_up && transport.channel()) {
       log(LogLevel::warn, "QP %06x: the peer does not let go of its memory: the connection to it ends", transport.qpn);
@@ -188,7 +188,8 @@ Result<Qp*> create_qp_ex(Context&, ibv_qp_init_attr_ex& attr) {
   plain.cap = attr.cap;
   plain.qp_type = attr.qp_type;
   plain.sq_sig_all = attr.sq_sig_all;
-  auto qp = make(Pd::from(attr.pd), plain, (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) ? attr.send_ops_flags : 0);
+  auto qp =
+      make(Pd::from(attr.pd), plain, (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) ? attr.send_ops_flags : 0);
   if (qp) {
     attr.cap = (*qp)->init.cap;
     if (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) (*qp)->abi.comp_mask = attr.comp_mask;
@@ -205,7 +206,9 @@ Result<void> destroy_qp(Qp& qp) {
   self.router.free_qpn(qp.transport.qpn);
   guard.unlock();
   ibv_qp& abi = qp.abi.qp_base;
-  Context::from(abi.context).events->remove([&](const ibv_async_event& event) { return AsyncEvents::about(event, &abi); });
+  Context::from(abi.context).events->remove([&](const ibv_async_event& event) {
+    return AsyncEvents::about(event, &abi);
+  });
   wait_for_acks(abi.mutex, abi.cond, abi.events_completed, qp.async_sent);
   pthread_mutex_destroy(&abi.mutex);
   pthread_cond_destroy(&abi.cond);
@@ -228,8 +231,8 @@ bool values_fit(const ibv_qp_attr& attr, int mask) {
          !bad(IBV_QP_MAX_DEST_RD_ATOMIC, attr.max_dest_rd_atomic > kMaxRdAtomic) &&
          !bad(IBV_QP_DEST_QPN, attr.dest_qp_num > 0xffffff) &&
          // An Ethernet link routes by GID: without a global route header there is no path.
-         !bad(IBV_QP_AV, !attr.ah_attr.is_global || attr.ah_attr.grh.sgid_index >= kGidTableLength ||
-                                  attr.ah_attr.port_num != 1);
+         !bad(IBV_QP_AV,
+              !attr.ah_attr.is_global || attr.ah_attr.grh.sgid_index >= kGidTableLength || attr.ah_attr.port_num != 1);
 }
 
 void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
@@ -281,7 +284,8 @@ Result<void> connect(Qp& qp, const ibv_qp_attr& attr) {
   return engine().router.connect(qp.transport, *source, *destination, attr.dest_qp_num);
 }
 
-void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr, std::unique_lock<Lane>& guard) {
+void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr,
+           std::unique_lock<Lane>& guard) {
   QueuePair& transport = qp.transport;
   switch (to) {
     case IBV_QPS_RESET:
@@ -306,8 +310,7 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
       transport.set_state(IBV_QPS_SQD);
       transport.drain_event_owed = (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY) && attr.en_sqd_async_notify;
       return engine().lane.drained(transport);
-    default:
-      transport.set_state(to);
+    default: transport.set_state(to);
   }
 }
 
@@ -343,10 +346,10 @@ Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask) {
 Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
   auto guard = engine().lane.hold();
   ibv_qp_state state = qp.transport.state();
-  constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
-                       IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MAX_QP_RD_ATOMIC |
-                       IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_PATH_MIG_STATE |
-                       IBV_QP_ALT_PATH;
+  constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_AV | IBV_QP_PATH_MTU |
+                       IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+                       IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+                       IBV_QP_RNR_RETRY | IBV_QP_PATH_MIG_STATE | IBV_QP_ALT_PATH;
   keep(*attr, qp.attr, kAll);
   attr->qp_state = attr->cur_qp_state = state;
   attr->qkey = 0;

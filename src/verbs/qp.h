@@ -19,12 +19,12 @@ namespace vb {
 struct Qp {
   ibv_qp_ex abi{};
   QueuePair transport;
-  ibv_qp_attr attr{};        ///< as the program set it
-  ibv_qp_init_attr init{};   ///< as granted
-  uint64_t send_ops = 0;     ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP
+  ibv_qp_attr attr{};           ///< as the program set it
+  ibv_qp_init_attr init{};      ///< as granted
+  uint64_t send_ops = 0;        ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP
   SendWqe* building = nullptr;  ///< the WR that a builder is at
   int build_error = 0;
-  unsigned async_sent = 0;   ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
+  unsigned async_sent = 0;  ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
 
   struct Events final : QueuePair::Listener {
     explicit Events(Qp& owner) : qp(owner) {}
@@ -36,7 +36,8 @@ struct Qp {
   static Qp& from(ibv_qp_ex* qp) { return *reinterpret_cast<Qp*>(qp); }
 };
 
-/// Both fill in the granted capabilities, field by field. `send_ops` 0 makes a legacy QP; the door fills in the builders.
+/// Both fill in the granted capabilities, field by field. `send_ops` 0 makes a legacy QP; the door fills in the
+/// builders.
 VB_API Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr);
 VB_API Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr);
 /// The state machine of the InfiniBand specification (o11-...; table of ibv_modify_qp(3)). EINVAL for a transition or a
@@ -59,7 +60,8 @@ struct RemoteAddress {
 VB_API void wr_start(Qp& qp);
 VB_API int wr_complete(Qp& qp);
 VB_API void wr_abort(Qp& qp);
-VB_API void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint32_t imm);  ///< imm: as it goes on the wire
+VB_API void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote,
+                     uint32_t imm);  ///< imm: as it goes on the wire
 VB_API void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap);
 VB_API void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count);
 VB_API void wr_inline_list(Qp& qp, const ibv_data_buf* list, size_t count);

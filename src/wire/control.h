@@ -37,10 +37,10 @@ struct Hello {
   int32_t presence_fd;
   uint64_t presence_secret;
   uint64_t pid_namespace;
-  uint64_t shm_device;         ///< of /dev/shm
-  unsigned char process[16];   ///< random, one for each process
-  unsigned char boot[16];      ///< the host's boot id
-  char provider[32];           ///< for traffic between hosts
+  uint64_t shm_device;        ///< of /dev/shm
+  unsigned char process[16];  ///< random, one for each process
+  unsigned char boot[16];     ///< the host's boot id
+  char provider[32];          ///< for traffic between hosts
 };
 
 enum class Path : uint32_t { kSharedMemory = 1, kFabric = 2 };
@@ -48,8 +48,8 @@ enum class Path : uint32_t { kSharedMemory = 1, kFabric = 2 };
 struct Offer {
   Path path;
   uint32_t name_size;
-  uint64_t token;        ///< what frames to the sender must begin with
-  uint64_t proof;        ///< kSharedMemory: read from the receiver's presence page
+  uint64_t token;  ///< what frames to the sender must begin with
+  uint64_t proof;  ///< kSharedMemory: read from the receiver's presence page
   char provider[32];
   unsigned char name[256];  ///< the endpoint's address, in the provider's format
 };
@@ -59,12 +59,9 @@ inline constexpr size_t kMaxControlBody = sizeof(Offer);
 /// The body's size that a type must have.
 inline constexpr size_t body_size(Control type) {
   switch (type) {
-    case Control::kHello:
-      return sizeof(Hello);
-    case Control::kOffer:
-      return sizeof(Offer);
-    default:
-      return 0;
+    case Control::kHello: return sizeof(Hello);
+    case Control::kOffer: return sizeof(Offer);
+    default: return 0;
   }
 }
 

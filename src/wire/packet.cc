@@ -41,21 +41,16 @@ bool decode_rdma(Reader& reader, Packet& packet) {
 bool decode_body(Reader reader, Packet& packet) {
   switch (packet.header.kind) {
     case Kind::kSend:
-    case Kind::kReadResponse:
-      return decode_payload(reader, packet);
+    case Kind::kReadResponse: return decode_payload(reader, packet);
     case Kind::kWrite:
-    case Kind::kRead:
-      return decode_rdma(reader, packet);
+    case Kind::kRead: return decode_rdma(reader, packet);
     case Kind::kCompareSwap:
-    case Kind::kFetchAdd:
-      return reader.take(packet.atomic) && reader.rest().empty();
-    case Kind::kAtomicResponse:
-      return reader.take(packet.atomic.compare_add) && reader.rest().empty();
+    case Kind::kFetchAdd: return reader.take(packet.atomic) && reader.rest().empty();
+    case Kind::kAtomicResponse: return reader.take(packet.atomic.compare_add) && reader.rest().empty();
     case Kind::kAck:
     case Kind::kNak:
     case Kind::kQuiesce:
-    case Kind::kQuiesced:
-      return reader.rest().empty();
+    case Kind::kQuiesced: return reader.rest().empty();
   }
   return false;
 }

@@ -30,11 +30,11 @@ enum class Kind : uint8_t {
 };
 
 enum Flag : uint8_t {
-  kAckValid = 1,     ///< `ack` holds
-  kImmediate = 2,    ///< `aux` is immediate data
-  kInvalidate = 4,   ///< `aux` is an rkey to invalidate
+  kAckValid = 1,    ///< `ack` holds
+  kImmediate = 2,   ///< `aux` is immediate data
+  kInvalidate = 4,  ///< `aux` is an rkey to invalidate
   kSolicited = 8,
-  kIndirect = 16,    ///< the payload is not here: Pieces say where it is (or, for a read, where it goes)
+  kIndirect = 16,  ///< the payload is not here: Pieces say where it is (or, for a read, where it goes)
 };
 
 /// The top bits of the flags count the requester's repetitions; a NAK quotes them, so that a late one is recognised.
@@ -52,11 +52,11 @@ enum class NakCode : uint8_t {
 struct PacketHeader {
   Kind kind;
   uint8_t flags;
-  uint16_t size;     ///< of the whole packet, header included, padding excluded
+  uint16_t size;  ///< of the whole packet, header included, padding excluded
   uint32_t dst_qpn;
   uint32_t src_qpn;
-  uint32_t msn;      ///< message sequence number of the request, or of the request answered
-  uint32_t ack;      ///< every request before this one is done
+  uint32_t msn;  ///< message sequence number of the request, or of the request answered
+  uint32_t ack;  ///< every request before this one is done
   uint32_t aux;
 };
 

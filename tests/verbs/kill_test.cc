@@ -13,9 +13,7 @@ class KillTest : public PairTest {
   static constexpr uint64_t kSize = 200000;
   Address at_a, at_b;
 
-  KillTest() {
-    options.buffer = 1 << 20;
-  }
+  KillTest() { options.buffer = 1 << 20; }
   void SetUp() override {
     PairTest::SetUp();
     if (IsSkipped()) return;

@@ -60,8 +60,8 @@ TEST_P(OrderTest, AnImmediateAfterAWriteFindsTheData) {
     uint64_t size = i * 3001;
     a().fill(0, size, i);
     ASSERT_POSTED(b().post_recv(recv_wr(i)));
-    ASSERT_POSTED(a().post_send({write_wr(1, {at_a.sge(0, size)}, at_b.buffer, at_b.rkey, 0),
-                                 write_imm_wr(2, {}, at_b.buffer, at_b.rkey, 1)}));
+    ASSERT_POSTED(a().post_send(
+        {write_wr(1, {at_a.sge(0, size)}, at_b.buffer, at_b.rkey, 0), write_imm_wr(2, {}, at_b.buffer, at_b.rkey, 1)}));
     ASSERT_DONE(b().wait_recv(), i);
     ASSERT_EQ(b().mismatch(0, size, i), -1) << i;
     ASSERT_DONE(a().wait_send(), 2);

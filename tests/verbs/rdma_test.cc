@@ -22,7 +22,7 @@ class RdmaTest : public ConnectedTest {
 };
 
 class WriteTest : public RdmaTest {};
-class ReadTest : public RdmaTest {};    // RC only: UC has neither READ nor atomics
+class ReadTest : public RdmaTest {};  // RC only: UC has neither READ nor atomics
 class AtomicTest : public RdmaTest {};
 
 TEST_P(WriteTest, CarriesTheDataAndTellsOnlyTheWriter) {
@@ -198,8 +198,7 @@ TEST_P(AtomicTest, FetchAndAddAddsAndWraps) {
 
 TEST_P(AtomicTest, ResultMayBeSplitOverSges) {
   b().store(64, bytes_of(0x1122334455667788));
-  ASSERT_POSTED(
-      a().post_send(fetch_add_wr(1, {at_a.sge(0, 3), at_a.sge(100, 5)}, at_b.buffer + 64, at_b.rkey, 0)));
+  ASSERT_POSTED(a().post_send(fetch_add_wr(1, {at_a.sge(0, 3), at_a.sge(100, 5)}, at_b.buffer + 64, at_b.rkey, 0)));
   ASSERT_DONE(a().wait_send(), 1);
   EXPECT_EQ(a().load(0, 3), (Bytes{0x88, 0x77, 0x66}));
   EXPECT_EQ(a().load(100, 5), (Bytes{0x55, 0x44, 0x33, 0x22, 0x11}));

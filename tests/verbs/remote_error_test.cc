@@ -125,9 +125,7 @@ TEST_P(RemoteErrorTest, ReadFromADeregisteredRegion) {
   expect_refused(read_from(region.addr, region.rkey), IBV_WC_REM_ACCESS_ERR);
 }
 
-TEST_P(RemoteErrorTest, MisalignedAtomic) {
-  expect_refused(add_to(misaligned(), at_b.rkey), IBV_WC_REM_INV_REQ_ERR);
-}
+TEST_P(RemoteErrorTest, MisalignedAtomic) { expect_refused(add_to(misaligned(), at_b.rkey), IBV_WC_REM_INV_REQ_ERR); }
 
 TEST_P(RemoteErrorTest, TheResponderIsToldOfTheAccessError) {
   expect_refused(write_to(at_b.buffer, at_b.rkey ^ 0x5a5a5a00), IBV_WC_REM_ACCESS_ERR);

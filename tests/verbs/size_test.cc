@@ -107,8 +107,8 @@ TEST_P(InlineTest, NeedsNoRegistration) {
 TEST_P(InlineTest, GathersAndWrites) {
   a().fill(0, 60, 4);
   ASSERT_POSTED(b().post_recv(recv_wr(1)));
-  ASSERT_POSTED(a().post_send(write_imm_wr(1, {at_a.sge(0, 20), at_a.sge(20, 0), at_a.sge(20, 40)}, at_b.buffer + 5,
-                                           at_b.rkey, 1, kInline)));
+  ASSERT_POSTED(a().post_send(
+      write_imm_wr(1, {at_a.sge(0, 20), at_a.sge(20, 0), at_a.sge(20, 40)}, at_b.buffer + 5, at_b.rkey, 1, kInline)));
   a().fill(0, 60, 999);
   ASSERT_DONE(b().wait_recv(), 1);
   EXPECT_EQ(b().mismatch(5, 60, 4), -1);

@@ -75,8 +75,7 @@ TEST_F(SrqTest, NoRequestsAtAllIsRefused) { EXPECT_NULL_ERRNO(EINVAL, SrqPtr(cre
 TEST_F(SrqTest, FullQueueRefusesTheFirstThatDoesNotFit) {
   SrqPtr srq(create(8, 1));
   std::vector<ibv_recv_wr> chain(4096);  // no device rounds 8 up to that
-  for (size_t i = 0; i < chain.size(); ++i)
-    chain[i] = {i, i + 1 < chain.size() ? &chain[i + 1] : nullptr, nullptr, 0};
+  for (size_t i = 0; i < chain.size(); ++i) chain[i] = {i, i + 1 < chain.size() ? &chain[i + 1] : nullptr, nullptr, 0};
   ibv_recv_wr* bad = nullptr;
   EXPECT_EQ(ibv_post_srq_recv(srq.get(), chain.data(), &bad), ENOMEM);
   EXPECT_GE(bad - chain.data(), static_cast<ptrdiff_t>(init.attr.max_wr));

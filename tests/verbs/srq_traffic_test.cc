@@ -24,8 +24,7 @@ class SrqTrafficTest : public PairTest {
     at_b = b().address();
   }
   void post_recvs(uint64_t first, uint64_t count) {
-    for (uint64_t i = first; i < first + count; ++i)
-      ASSERT_POSTED(b().post_recv(recv_wr(i, {at_b.sge(i * 64, 64)})));
+    for (uint64_t i = first; i < first + count; ++i) ASSERT_POSTED(b().post_recv(recv_wr(i, {at_b.sge(i * 64, 64)})));
   }
   void send(uint64_t id, int qp) {
     a().fill(0, 64, id);

@@ -153,7 +153,8 @@ class StressTest : public PairTest {
     at_from = from->address(), at_to = to->address();
     near_used = far_used = 0;
     std::vector<Op> ops;
-    for (uint64_t wanted = 1 + below(24); ops.size() < wanted && add_op(ops);) {}
+    for (uint64_t wanted = 1 + below(24); ops.size() < wanted && add_op(ops);) {
+    }
     if (ops.empty()) return;
     fill_sources(ops);
     post(ops);

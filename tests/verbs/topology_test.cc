@@ -55,7 +55,8 @@ TEST_P(SelfTest, AQpConnectedToItselfReadsAndAdds) {
   connect(0, 0);
   end->fill(0, 100, 3, 0);
   ASSERT_POSTED(end->post_send({read_wr(1, {at.sge(1000, 100)}, at.buffer, at.rkey),
-                                fetch_add_wr(2, {at.sge(2000, 8)}, at.buffer + 64, at.rkey, 0)}, 0));
+                                fetch_add_wr(2, {at.sge(2000, 8)}, at.buffer + 64, at.rkey, 0)},
+                               0));
   EXPECT_TRUE(completed_all(end->wait_send(2), {1, 2}, IBV_WC_SUCCESS));
   EXPECT_EQ(end->mismatch(1000, 100, 3, 0), -1);
   EXPECT_EQ(end->load(2000, 8), end->load(64, 8));

@@ -34,9 +34,7 @@ TEST_P(UcErrorTest, AWriteWithImmediateThatFindsNoReceiveIsDropped) {
   fence_by_send();
 }
 
-TEST_P(UcErrorTest, AWriteWithAWrongKeyIsDropped) {
-  expect_dropped(write_to(at_b.buffer, at_b.rkey ^ 0x5a5a5a00));
-}
+TEST_P(UcErrorTest, AWriteWithAWrongKeyIsDropped) { expect_dropped(write_to(at_b.buffer, at_b.rkey ^ 0x5a5a5a00)); }
 
 TEST_P(UcErrorTest, AWriteWithAKeyOfAnotherPdIsDropped) {
   Region other = b().reg_in_other_pd(0, 4096, kAllAccess);

@@ -12,7 +12,9 @@ namespace {
 struct DeviceList {
   int count = 0;
   ibv_device** list = ibv_get_device_list(&count);
-  ~DeviceList() { if (list) ibv_free_device_list(list); }
+  ~DeviceList() {
+    if (list) ibv_free_device_list(list);
+  }
 };
 
 ibv_device* find_device(const DeviceList& devices) {

@@ -47,7 +47,10 @@ std::vector<ibv_wc> wait_cq(ibv_cq* cq, int count, Deadline deadline) {
     ibv_wc wc{};
     int n = ibv_poll_cq(cq, 1, &wc);
     if (n < 0) throw std::runtime_error("ibv_poll_cq failed");
-    if (n == 1) { all.push_back(wc); continue; }
+    if (n == 1) {
+      all.push_back(wc);
+      continue;
+    }
     if (deadline.expired()) break;
     sched_yield();
   }
@@ -131,9 +134,13 @@ void End::make_qp() {
 
 Address End::address(int qp) {
   uint32_t qpn = this->qp(qp)->qp_num;
-  return {.gid = gid_at(context_.get(), options_.gid_index), .qpn = qpn, .psn = psn_of(qpn),
-          .buffer = reinterpret_cast<uint64_t>(buffer_.data()), .length = buffer_.size(),
-          .lkey = mr_->lkey, .rkey = mr_->rkey};
+  return {.gid = gid_at(context_.get(), options_.gid_index),
+          .qpn = qpn,
+          .psn = psn_of(qpn),
+          .buffer = reinterpret_cast<uint64_t>(buffer_.data()),
+          .length = buffer_.size(),
+          .lkey = mr_->lkey,
+          .rkey = mr_->rkey};
 }
 
 int End::to_init(Link link, int qp) {

@@ -83,7 +83,7 @@ class End {
   // --- work (end.cc)
   PostResult post_send(std::vector<SendWr> requests, int qp);
   PostResult post_recv(std::vector<RecvWr> requests, int qp);  // to the SRQ when there is one
-  std::vector<ibv_wc> wait_send(int count);  // fewer than count: the deadline passed
+  std::vector<ibv_wc> wait_send(int count);                    // fewer than count: the deadline passed
   std::vector<ibv_wc> wait_recv(int count);
   std::vector<ibv_wc> poll_send();  // what is there now
   std::vector<ibv_wc> poll_recv();

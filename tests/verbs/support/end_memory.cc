@@ -11,10 +11,16 @@ namespace vt {
 
 Region End::keep(ibv_mr* mr) {
   Region region;
-  if (!mr) { region.error = errno; return region; }
+  if (!mr) {
+    region.error = errno;
+    return region;
+  }
   regions_.emplace_back(mr);
-  return {.id = static_cast<int>(regions_.size()) - 1, .error = 0, .addr = reinterpret_cast<uint64_t>(mr->addr),
-          .lkey = mr->lkey, .rkey = mr->rkey};
+  return {.id = static_cast<int>(regions_.size()) - 1,
+          .error = 0,
+          .addr = reinterpret_cast<uint64_t>(mr->addr),
+          .lkey = mr->lkey,
+          .rkey = mr->rkey};
 }
 
 Region End::reg(uint64_t offset, uint64_t length, int access) {

@@ -37,10 +37,10 @@ inline std::string param_name(const testing::TestParamInfo<PairParam>& info) {
 
 inline void PrintTo(const PairParam& param, std::ostream* out) { *out << param_name({param, 0}); }
 
-inline const auto kRc = testing::Values(PairParam{Form::kOneProcess, IBV_QPT_RC},
-                                        PairParam{Form::kTwoProcesses, IBV_QPT_RC});
-inline const auto kUc = testing::Values(PairParam{Form::kOneProcess, IBV_QPT_UC},
-                                        PairParam{Form::kTwoProcesses, IBV_QPT_UC});
+inline const auto kRc =
+    testing::Values(PairParam{Form::kOneProcess, IBV_QPT_RC}, PairParam{Form::kTwoProcesses, IBV_QPT_RC});
+inline const auto kUc =
+    testing::Values(PairParam{Form::kOneProcess, IBV_QPT_UC}, PairParam{Form::kTwoProcesses, IBV_QPT_UC});
 inline const auto kRcAndUc =
     testing::Values(PairParam{Form::kOneProcess, IBV_QPT_RC}, PairParam{Form::kTwoProcesses, IBV_QPT_RC},
                     PairParam{Form::kOneProcess, IBV_QPT_UC}, PairParam{Form::kTwoProcesses, IBV_QPT_UC});
@@ -52,8 +52,10 @@ class PairTest : public VerbsTest, public testing::WithParamInterface<PairParam>
 
   void make(const EndOptions& for_a, const EndOptions& for_b) {
     a_ = std::make_unique<Side>(for_a);
-    if (GetParam().form == Form::kOneProcess) b_ = std::make_unique<Side>(for_b);
-    else b_ = std::make_unique<Side>(running_peer(), for_b);
+    if (GetParam().form == Form::kOneProcess)
+      b_ = std::make_unique<Side>(for_b);
+    else
+      b_ = std::make_unique<Side>(running_peer(), for_b);
   }
   void make() { make(options, options); }
 
@@ -74,8 +76,10 @@ class PairTest : public VerbsTest, public testing::WithParamInterface<PairParam>
   void TearDown() override {
     a_.reset();
     b_.reset();
-    if (HasFailure()) shared_peer().reset();
-    else if (shared_peer() && shared_peer()->alive()) shared_peer()->drop_end();
+    if (HasFailure())
+      shared_peer().reset();
+    else if (shared_peer() && shared_peer()->alive())
+      shared_peer()->drop_end();
   }
 
  private:

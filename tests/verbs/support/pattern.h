@@ -40,7 +40,10 @@ inline int64_t find_mismatch(std::span<const uint8_t> bytes, uint64_t seed, uint
     uint64_t position = from + i, word;
     if (position % 8 == 0 && bytes.size() - i >= 8) {
       std::memcpy(&word, bytes.data() + i, 8);
-      if (word == mix(seed * 0x10001 + position / 8)) { i += 8; continue; }
+      if (word == mix(seed * 0x10001 + position / 8)) {
+        i += 8;
+        continue;
+      }
     }
     if (bytes[i] != pattern_byte(seed, position)) return static_cast<int64_t>(i);
     ++i;

@@ -60,8 +60,10 @@ void run_one(End& end, Reader& in, Writer& out) {
     return in.get_all<A...>();
   }(std::type_identity<typename S::Arguments>{});
   auto invoke = [&](auto&... values) { return (end.*Method)(values...); };
-  if constexpr (std::is_void_v<typename S::Result>) std::apply(invoke, arguments);
-  else out.put(std::apply(invoke, arguments));
+  if constexpr (std::is_void_v<typename S::Result>)
+    std::apply(invoke, arguments);
+  else
+    out.put(std::apply(invoke, arguments));
 }
 
 template <auto... Methods>
@@ -72,10 +74,15 @@ void run_call(MethodList<Methods...>, uint32_t index, End& end, Reader& in, Writ
 
 void run_command(std::unique_ptr<End>& end, Reader& in, Writer& out) {
   auto command = in.get<uint32_t>();
-  if (command == kMakeEnd) { end.reset(); end = std::make_unique<End>(in.get<EndOptions>()); }
-  else if (command == kDropEnd) end.reset();
-  else if (!end) throw std::runtime_error("the peer has no end yet");
-  else run_call(Calls{}, command, *end, in, out);
+  if (command == kMakeEnd) {
+    end.reset();
+    end = std::make_unique<End>(in.get<EndOptions>());
+  } else if (command == kDropEnd)
+    end.reset();
+  else if (!end)
+    throw std::runtime_error("the peer has no end yet");
+  else
+    run_call(Calls{}, command, *end, in, out);
 }
 
 // A reply begins with the text of the failure, empty for success.
@@ -135,7 +142,8 @@ Peer::~Peer() {
 void Peer::kill_now() {
   if (pid_ <= 0) return;
   kill(pid_, SIGKILL);
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
   pid_ = -1;
 }
 

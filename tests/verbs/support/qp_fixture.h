@@ -59,7 +59,8 @@ class LoneQpTest : public PdTest, public testing::WithParamInterface<ibv_qp_type
       ASSERT_EQ(step(at, next), 0) << state_name(at) << " to " << state_name(next);
       at = next;
     }
-    for (Deadline deadline; query().sq_draining && !deadline.expired();) {}
+    for (Deadline deadline; query().sq_draining && !deadline.expired();) {
+    }
   }
 
   ibv_qp_attr query(ibv_qp_init_attr* init_out = nullptr) {

@@ -25,8 +25,7 @@ constexpr int kRtrUc = IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ
 constexpr int kRtrRc = kRtrUc | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
 constexpr int kRtrOptional = IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX;
 constexpr int kRtsUc = IBV_QP_SQ_PSN;
-constexpr int kRtsRc =
-    kRtsUc | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
+constexpr int kRtsRc = kRtsUc | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
 constexpr int kLiveUc = IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PATH_MIG_STATE;
 constexpr int kLiveRc = kLiveUc | IBV_QP_MIN_RNR_TIMER;
 constexpr int kDrainedUc =
@@ -73,10 +72,24 @@ inline std::string state_name(ibv_qp_state state) {
 }
 
 // Every attribute bit the table speaks of; IBV_QP_CAP and IBV_QP_QKEY are never allowed for RC and UC.
-constexpr int kAttributeBits[] = {
-    IBV_QP_CUR_STATE, IBV_QP_EN_SQD_ASYNC_NOTIFY, IBV_QP_ACCESS_FLAGS, IBV_QP_PKEY_INDEX, IBV_QP_PORT, IBV_QP_QKEY,
-    IBV_QP_AV, IBV_QP_PATH_MTU, IBV_QP_TIMEOUT, IBV_QP_RETRY_CNT, IBV_QP_RNR_RETRY, IBV_QP_RQ_PSN,
-    IBV_QP_MAX_QP_RD_ATOMIC, IBV_QP_ALT_PATH, IBV_QP_MIN_RNR_TIMER, IBV_QP_SQ_PSN, IBV_QP_MAX_DEST_RD_ATOMIC,
-    IBV_QP_PATH_MIG_STATE, IBV_QP_DEST_QPN};
+constexpr int kAttributeBits[] = {IBV_QP_CUR_STATE,
+                                  IBV_QP_EN_SQD_ASYNC_NOTIFY,
+                                  IBV_QP_ACCESS_FLAGS,
+                                  IBV_QP_PKEY_INDEX,
+                                  IBV_QP_PORT,
+                                  IBV_QP_QKEY,
+                                  IBV_QP_AV,
+                                  IBV_QP_PATH_MTU,
+                                  IBV_QP_TIMEOUT,
+                                  IBV_QP_RETRY_CNT,
+                                  IBV_QP_RNR_RETRY,
+                                  IBV_QP_RQ_PSN,
+                                  IBV_QP_MAX_QP_RD_ATOMIC,
+                                  IBV_QP_ALT_PATH,
+                                  IBV_QP_MIN_RNR_TIMER,
+                                  IBV_QP_SQ_PSN,
+                                  IBV_QP_MAX_DEST_RD_ATOMIC,
+                                  IBV_QP_PATH_MIG_STATE,
+                                  IBV_QP_DEST_QPN};
 
 }  // namespace vt

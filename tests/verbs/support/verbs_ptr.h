@@ -11,7 +11,9 @@ namespace vt {
 template <auto Destroy>
 struct VerbsDeleter {
   template <class T>
-  void operator()(T* object) const { (void)Destroy(object); }
+  void operator()(T* object) const {
+    (void)Destroy(object);
+  }
 };
 
 using ContextPtr = std::unique_ptr<ibv_context, VerbsDeleter<ibv_close_device>>;

@@ -21,8 +21,8 @@ struct RecvWr {
 };
 
 struct PostResult {
-  int rc = 0;     // what the post call returned
-  int bad = -1;   // index of *bad_wr in the chain, -1 when it was not set
+  int rc = 0;    // what the post call returned
+  int bad = -1;  // index of *bad_wr in the chain, -1 when it was not set
 };
 
 inline RecvWr recv_wr(uint64_t id, Sges sges = {}) { return {.wr_id = id, .sges = std::move(sges)}; }
