@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The queues and tables that the data path stands on.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+#include "transport/completion_queue.h"
+#include "transport/memory.h"
+#include "transport/receive_queue.h"
+#include "transport/send_queue.h"
+#include "transport/sequence.h"
+#include "transport/timing.h"
+
+namespace vb {
+namespace {
+
+struct Listener final : CompletionQueue::Listener {
+  void completion_event() override { ++events; }
+  void overflow() override { ++overflows; }
+  int events = 0;
+  int overflows = 0;
+};
+
+Cqe cqe(uint64_t wr_id, ibv_wc_status status = IBV_WC_SUCCESS) {
+  Cqe out;
+  out.wr_id = wr_id;
+  out.status = status;
+  return out;
+}
+
+std::vector<uint64_t> drain(CompletionQueue& queue) {
+  std::vector<uint64_t> ids;
+  queue.consume(1000, [&](const Cqe& each, int) { ids.push_back(each.wr_id); });
+  return ids;
+}
+
+TEST(CompletionQueueTest, KeepsOrderAcrossAResize) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open(3, false, &listener));
+  for (uint64_t id : {1, 2, 3}) queue.push(cqe(id), false);
+  EXPECT_EQ(queue.resize(2).error(), EINVAL);
+  ASSERT_TRUE(queue.resize(100));
+  queue.push(cqe(4), false);
+  EXPECT_EQ(drain(queue), (std::vector<uint64_t>{1, 2, 3, 4}));
+}
+
+TEST(CompletionQueueTest, TellsOfAnOverflowOnce) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open(1, false, &listener));
+  for (uint64_t id : {1, 2, 3}) queue.push(cqe(id), false);
+  EXPECT_EQ(listener.overflows, 1);
+  EXPECT_EQ(drain(queue), (std::vector<uint64_t>{1}));
+}
+
+TEST(CompletionQueueTest, OneEventForEachArming) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open(8, false, &listener));
+  queue.push(cqe(1), true);
+  EXPECT_EQ(listener.events, 0);
+  queue.arm(false);
+  queue.push(cqe(2), false);
+  queue.push(cqe(3), false);
+  EXPECT_EQ(listener.events, 1);
+}
+
+TEST(CompletionQueueTest, SolicitedOnlyWakesForSolicitedAndForErrors) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open(8, false, &listener));
+  queue.arm(true);
+  queue.push(cqe(1), false);
+  EXPECT_EQ(listener.events, 0);
+  queue.push(cqe(2), true);
+  EXPECT_EQ(listener.events, 1);
+  queue.arm(true);
+  queue.push(cqe(3, IBV_WC_WR_FLUSH_ERR), false);
+  EXPECT_EQ(listener.events, 2);
+}
+
+TEST(CompletionQueueTest, AWiderArmingIsNotNarrowed) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open(8, false, &listener));
+  EXPECT_TRUE(queue.arm(false));
+  EXPECT_FALSE(queue.arm(true));
+  queue.push(cqe(1), false);
+  EXPECT_EQ(listener.events, 1);
+}
+
+ibv_recv_wr receive(uint64_t wr_id, ibv_sge* sges, int count) {
+  ibv_recv_wr wr{};
+  wr.wr_id = wr_id;
+  wr.sg_list = sges;
+  wr.num_sge = count;
+  return wr;
+}
+
+TEST(ReceiveQueueTest, RefusesWhatDoesNotFit) {
+  ReceiveQueue queue;
+  ASSERT_TRUE(queue.open(2, 1));
+  ibv_sge sges[2] = {{1, 10, 3}, {2, 20, 4}};
+  EXPECT_EQ(queue.post(receive(1, sges, 2)), EINVAL);
+  EXPECT_EQ(queue.post(receive(1, sges, 1)), 0);
+  EXPECT_EQ(queue.post(receive(2, nullptr, 0)), 0);
+  EXPECT_EQ(queue.post(receive(3, nullptr, 0)), ENOMEM);
+}
+
+TEST(ReceiveQueueTest, TheLimitFiresOnceBelowIt) {
+  ReceiveQueue queue;
+  ASSERT_TRUE(queue.open(4, 1));
+  for (uint64_t id : {1, 2, 3, 4}) ASSERT_EQ(queue.post(receive(id, nullptr, 0)), 0);
+  queue.arm_limit(3);
+  ReceiveWqe wqe;
+  bool reached = false;
+  std::vector<bool> fired;
+  while (queue.pop(wqe, reached)) fired.push_back(reached);
+  EXPECT_EQ(fired, (std::vector<bool>{false, true, false, false}));
+}
+
+TEST(ReceiveQueueTest, AReceiveTooSmallStaysForTheNextMessage) {
+  ReceiveQueue queue;
+  ASSERT_TRUE(queue.open(1, 1));
+  ibv_sge sge{1, 10, 3};
+  ASSERT_EQ(queue.post(receive(1, &sge, 1)), 0);
+  ReceiveWqe wqe;
+  bool reached = false;
+  EXPECT_FALSE(queue.pop(wqe, reached, 11));
+  EXPECT_TRUE(queue.pop(wqe, reached, 10));
+}
+
+TEST(SendQueueTest, ARollbackLeavesNothing) {
+  SendQueue queue;
+  ASSERT_TRUE(queue.open(2, 1, 0));
+  ASSERT_NE(queue.reserve(), nullptr);
+  ASSERT_NE(queue.reserve(), nullptr);
+  EXPECT_EQ(queue.reserve(), nullptr);
+  queue.rollback();
+  EXPECT_EQ(queue.posted(), queue.retired());
+  EXPECT_NE(queue.reserve(), nullptr);
+}
+
+TEST(MemoryTableTest, KeysLeadOnlyWhereTheyMay) {
+  MemoryTable table;
+  int pd, other;
+  MemoryRegion region;
+  region.address = 0x10000;
+  region.iova = 0x500000;
+  region.length = 100;
+  region.access = kLocalWrite | kRemoteRead;
+  region.pd = &pd;
+  table.add(region);
+  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500000, 100, kRemoteRead), &region);
+  EXPECT_EQ(region.host(0x500000 + 5), reinterpret_cast<unsigned char*>(0x10005));
+  EXPECT_EQ(table.remote(region.rkey, &other, 0x500000, 100, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500000, 100, kRemoteWrite), nullptr);
+  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500001, 100, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.rkey, &pd, 0x4fffff, 1, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.rkey, &pd, ~uint64_t{0}, 2, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(0, &pd, 0x500000, 1, kRemoteRead), nullptr);
+  table.remove(region);
+  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500000, 1, kRemoteRead), nullptr);
+}
+
+TEST(MemoryTableTest, ManyRegionsComeAndGo) {
+  MemoryTable table;
+  int pd;
+  std::vector<MemoryRegion> regions(3000);
+  std::set<uint32_t> keys;
+  for (MemoryRegion& region : regions) {
+    region.length = 8;
+    region.pd = &pd;
+    table.add(region);
+    EXPECT_NE(region.lkey, 0u);
+    keys.insert(region.lkey);
+  }
+  EXPECT_EQ(keys.size(), regions.size());
+  for (size_t i = 0; i < regions.size(); i += 2) table.remove(regions[i]);
+  for (size_t i = 0; i < regions.size(); ++i) {
+    MemoryRegion* expected = i % 2 ? &regions[i] : nullptr;
+    EXPECT_EQ(table.local(regions[i].lkey, &pd, 0, 8, kLocalRead), expected) << i;
+  }
+}
+
+TEST(TimingTest, TheRnrTableIsTheSpecifications) {
+  EXPECT_EQ(path::rnr_timer_ns(0), 655'360'000u);
+  EXPECT_EQ(path::rnr_timer_ns(1), 10'000u);
+  EXPECT_EQ(path::rnr_timer_ns(12), 640'000u);
+  EXPECT_EQ(path::rnr_timer_ns(31), 491'520'000u);
+}
+
+TEST(SequenceTest, OrderSurvivesTheWrap) {
+  EXPECT_TRUE(before(0xffffffff, 0));
+  EXPECT_FALSE(before(0, 0xffffffff));
+  EXPECT_FALSE(before(5, 5));
+}
+
+}  // namespace
+}  // namespace vb
