@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <signal.h>
+#include <string.h>
 
 #include <mutex>
 
@@ -49,6 +50,21 @@ Result<const Library*> library() {
   return *opened;
 }
 
+namespace {
+
+/// Whether a handler is one that libfabric or a library of its providers has installed. The program may install its own
+/// at the same time, in another thread: those stay.
+bool of_the_fabric(void* handler) {
+  Dl_info where;
+  if (dladdr(handler, &where) == 0 || !where.dli_fname) return false;
+  for (const char* library : {"libfabric", "libpsm", "libinfinipath"}) {
+    if (strstr(where.dli_fname, library)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 struct SignalKeeper::Saved {
   struct sigaction actions[64];
   bool valid[64];
@@ -62,7 +78,9 @@ SignalKeeper::~SignalKeeper() {
   for (int i = 0; i < 64; ++i) {
     struct sigaction now;
     if (!saved_->valid[i] || sigaction(i + 1, nullptr, &now) != 0) continue;
-    if (now.sa_sigaction != saved_->actions[i].sa_sigaction) sigaction(i + 1, &saved_->actions[i], nullptr);
+    bool changed = now.sa_sigaction != saved_->actions[i].sa_sigaction;
+    if (changed && of_the_fabric(reinterpret_cast<void*>(now.sa_sigaction)))
+      sigaction(i + 1, &saved_->actions[i], nullptr);
   }
   delete saved_;
 }

@@ -23,7 +23,8 @@ struct Library {
 /// libfabric.
 Result<const Library*> library();
 
-/// Keeps the program's signal handlers: some providers install their own when they are loaded or opened.
+/// Keeps the program's signal handlers: some providers install their own when they are loaded or opened. What the
+/// program itself installs meanwhile stays.
 class SignalKeeper {
  public:
   SignalKeeper();

@@ -27,6 +27,8 @@ class ChannelLink {
   virtual void probe() = 0;
   /// Something sent long ago has not been acknowledged by the peer's host.
   virtual bool unacknowledged() = 0;
+  /// Takes what the peer has said and nobody has read yet: perhaps its goodbye.
+  virtual void catch_up() = 0;
   /// The channel has ended for another reason than the connection.
   virtual void channel_gone() = 0;
 
@@ -82,6 +84,11 @@ class Channel : public ListNode<Channel, OnDirty> {
   void add_route(Route& route);
   /// The peer is gone. `crashed`: every queue pair goes to ERR, also one that waits for nothing.
   void die(bool crashed);
+  /// The fabric has failed: perhaps because the peer has ended in good order, which it says before.
+  void fail() {
+    if (peer_.link) peer_.link->catch_up();
+    die(true);
+  }
   void probe();
   /// The peer's host has not taken what the control connection carries.
   bool path_dead();

@@ -88,7 +88,7 @@ void ControlLink::connected() {
   getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error) return close(strerror(error));
   state_ = State::kHello;
-  route_->reached = true;
+  route_->reached = route_->retry_delay_ns == 0;  // who has failed us once gets no more than the retry budget
   watch(false);
   send_hello();
 }
@@ -324,7 +324,9 @@ void ControlLink::expire() {
 }
 
 void ControlLink::say_goodbye() {
-  if (state_ == State::kUp) send(Control::kBye, nullptr, 0);
+  if (state_ != State::kUp) return;
+  send(Control::kBye, nullptr, 0);
+  goodbye_ = true;
 }
 
 bool ControlLink::sent_is_taken() const {

@@ -36,6 +36,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   void ring_doorbell() override { send(wire::Control::kDoorbell, nullptr, 0); }
   void probe() override;
   bool unacknowledged() override;
+  void catch_up() override { read_in(); }
   void channel_gone() override;
 
  private:

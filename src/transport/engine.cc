@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transport/engine.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
 
+#include "base/clock.h"
 #include "base/fork.h"
 #include "base/log.h"
 
 namespace vb {
 
 namespace {
+
+/// How long exit() waits for peers that do not listen.
+constexpr uint64_t kParting = 500 * kMillisecond;
 
 std::atomic<Engine*> current{nullptr};
 std::atomic<bool> started{false};
@@ -34,6 +39,14 @@ void at_exit() {
   self.lane.drain();
   self.lane.settle_now();
   self.router.close();
+  // What was sent last must not be lost with the connection: the peers take it, and then hang up.
+  for (uint64_t give_up = clock_ns() + kParting; self.router.parting() && clock_ns() < give_up;) {
+    self.lane.drain();
+    self.lane.settle_now();
+    guard.unlock();
+    sched_yield();
+    guard.lock();
+  }
   self.lane.close();
 }
 

@@ -271,7 +271,10 @@ Channel* Lane::channel_of(const ProcessId& process) {
 
 /// Ends the channels that lost something, and deletes those that are dead and unused.
 void Lane::bury() {
-  for (Channel* channel : std::exchange(lost_, {})) channel->die(true);
+  if (burying_) return;  // A channel that ends may pass through here again.
+  burying_ = true;
+  for (Channel* channel : std::exchange(lost_, {})) channel->fail();
+  burying_ = false;
   for (size_t i = 0; i < channels_.size(); ++i) {
     if (!channels_[i] || !channels_[i]->unused() || channels_[i]->frames_out() != 0) continue;
     std::erase(stalled_, channels_[i].get());

@@ -134,6 +134,7 @@ class Lane final : public fabric::Sink {
   std::vector<std::unique_ptr<Channel>> channels_;  ///< by token index; nullptr: free or reserved
   std::vector<uint16_t> free_tokens_;
   std::vector<Channel*> lost_;
+  bool burying_ = false;
   Channel* loopback_ = nullptr;
   List<QueuePair, OnOutstanding> outstanding_;
   List<QueuePair, OnOwing> owing_;

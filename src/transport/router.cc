@@ -357,4 +357,10 @@ void Router::close() {
   for (auto& slot : slots_) slot->listeners.clear();
 }
 
+bool Router::parting() {
+  bool any = false;
+  links_.for_each([&](ControlLink& link) { any |= link.established(); });
+  return any;
+}
+
 }  // namespace vb

@@ -58,6 +58,8 @@ class Router {
   void tick(uint64_t now_ns);
   bool retrying() const { return retrying_; }
   void close();
+  /// Whether a peer has not heard our goodbye yet: it closes the connection when it has.
+  bool parting();
 
   // For control links.
   Lane& lane() { return lane_; }

@@ -122,7 +122,10 @@ def slow_bytes(suite, sample):
     target = Target(suite)
     with target.connect() as connection:
         for byte in sample[:-1]:
-            connection.send(bytes([byte]))
+            try:
+                connection.send(bytes([byte]))
+            except ConnectionError:
+                break  # refused before its end: as good an answer
             time.sleep(0.002)  # the point of the test: each byte arrives alone
         target.must_work()
 

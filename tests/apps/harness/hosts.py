@@ -7,9 +7,11 @@ import re
 import subprocess
 
 from . import proc
-from .process import Failure
+from .process import Failure, eventually
 
 PREFIX = "verbatim-apps"
+# The kernel tells of a carrier about once a second.
+LINK_SECONDS = 10
 
 
 class Side:
@@ -51,6 +53,9 @@ class Namespaces:
         self.server = self._side(options, server, "vserver", "10.81.7.1/24")
         self.client = self._side(options, client, "vclient", "10.81.7.2/24")
         self.address = "10.81.7.1"
+        for name, link in ((server, "vserver"), (client, "vclient")):
+            if not eventually(lambda: "state UP" in ip("-n", name, "link", "show", "dev", link), LINK_SECONDS):
+                raise Failure(f"{link} does not come up")
 
     @staticmethod
     def _side(options, namespace, link, address):
@@ -69,6 +74,7 @@ def ip(*arguments):
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failure(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def remove_stale():
