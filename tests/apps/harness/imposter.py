@@ -91,6 +91,7 @@ class Imposter:
 
     def lure(self):
         """A real client that believes to talk to a pingpong server; gives it and its control connection."""
+        self.turn_away()
         with socket.create_server(("127.0.0.1", free_port())) as exchange:
             exchange.settimeout(10)
             client = self.suite.start(
@@ -105,6 +106,15 @@ class Imposter:
         control, _ = self.control.accept()
         control.settimeout(1)
         return client, control
+
+    def turn_away(self):
+        """An earlier client has tried again meanwhile: what it left in the queue is not the next one's."""
+        self.control.setblocking(False)
+        try:
+            while True:
+                self.control.accept()[0].close()
+        except BlockingIOError:
+            self.control.settimeout(10)
 
     def close(self):
         self.control.close()
