@@ -31,6 +31,7 @@ def eventually(condition, seconds):
 
 class Process:
     started = []  # the ids of all processes of this test
+    stopped = []  # those that the harness itself has ended by a signal
 
     def __init__(self, name, argv):
         self.name = name
@@ -77,6 +78,7 @@ class Process:
         for how in (signal.SIGTERM, signal.SIGKILL):
             if not self.running():
                 return
+            Process.stopped.append(self.pid)
             self.child.send_signal(how)
             self.wait(2)
 
