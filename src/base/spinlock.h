@@ -3,7 +3,6 @@
 // machine with few cores may have preempted it.
 #pragma once
 
-#include <immintrin.h>
 #include <sched.h>
 
 #include <atomic>
@@ -14,7 +13,7 @@ inline void relax(unsigned& spins) {
   if (++spins % 64 == 0) {
     sched_yield();
   } else {
-    _mm_pause();
+    __builtin_ia32_pause();
   }
 }
 

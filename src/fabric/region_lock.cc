@@ -2,7 +2,6 @@
 #include "fabric/region_lock.h"
 
 #include <fcntl.h>
-#include <immintrin.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -54,7 +53,7 @@ bool RegionLock::passable() const {
   for (int i = 0; i < kLooks; ++i) {
     // 1 is what an unlocked glibc spin lock holds on x86: a look takes nothing away from others.
     if (__atomic_load_n(lock(), __ATOMIC_RELAXED) == 1) return true;
-    _mm_pause();
+    __builtin_ia32_pause();
   }
   return false;
 }
