@@ -89,11 +89,7 @@ void Channel::retry() {
   }
   List<QueuePair, OnStalled> taken;
   stalled_.move_to(taken);
-  while (!taken.empty()) {
-    QueuePair& qp = taken.pop_front();
-    qp.responder.advance();
-    qp.requester.run();
-  }
+  while (!taken.empty()) taken.pop_front().room_again();
 }
 
 void Channel::drop(fabric::Frame& frame) {
@@ -117,7 +113,7 @@ void Channel::wake_peer() {
   if (asleep.load(std::memory_order_relaxed) != 0 && asleep.exchange(0) != 0) peer_.link->ring_doorbell();
 }
 
-void Channel::attach(QueuePair& qp) { members_.push_back(qp); }
+void Channel::attach(ConnectedQueuePair& qp) { members_.push_back(qp); }
 
 void Channel::add_route(Route& route) { routes_.push_back(route); }
 
@@ -133,7 +129,7 @@ void Channel::die(bool crashed) {
   while (!stalled_.empty()) stalled_.pop_front();
   while (!routes_.empty()) routes_.pop_front().channel = nullptr;
   if (peer_.link) std::exchange(peer_.link, nullptr)->channel_gone();
-  members_.for_each([&](QueuePair& qp) { qp.peer_gone(crashed); });
+  members_.for_each([&](ConnectedQueuePair& qp) { qp.peer_gone(crashed); });
 }
 
 void Channel::probe() {

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "fabric/endpoint.h"
-#include "transport/queue_pair.h"
+#include "transport/connected_queue_pair.h"
 #include "transport/rail.h"
 
 namespace vb {
@@ -79,7 +79,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   /// A transfer was handed to the fabric: a sleeping peer may have to help.
   void moved() { wake_peer(); }
 
-  void attach(QueuePair& qp);
+  void attach(ConnectedQueuePair& qp);
   /// A route that leads here; it forgets when the channel dies.
   void add_route(Route& route);
   /// The peer is gone. `crashed`: every queue pair goes to ERR, also one that waits for nothing.
@@ -116,7 +116,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   fabric::Frame* backlog_ = nullptr;
   fabric::Frame** backlog_tail_ = &backlog_;
   List<QueuePair, OnStalled> stalled_;
-  List<QueuePair, OnChannel> members_;
+  List<ConnectedQueuePair, OnChannel> members_;
   List<Route, OnChannelRoutes> routes_;
 };
 

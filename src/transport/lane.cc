@@ -30,7 +30,7 @@ Lane::~Lane() = default;
 
 void Lane::kick(QueuePair& qp) {
   if (try_lock()) {
-    qp.requester.run();
+    qp.run();
     finish_kick();
     return unlock();
   }
@@ -109,9 +109,9 @@ void Lane::drain() {
 
 void Lane::settle() {
   while (!owing_.empty()) {
-    QueuePair& qp = owing_.pop_front();
+    ConnectedQueuePair& qp = owing_.pop_front();
     qp.responder.send_acknowledgement();
-    if (static_cast<ListNode<QueuePair, OnOwing>&>(qp).linked()) return;  // no room now
+    if (static_cast<ListNode<ConnectedQueuePair, OnOwing>&>(qp).linked()) return;  // no room now
   }
 }
 
@@ -120,7 +120,7 @@ void Lane::run_kicked() {
   while (qp) {
     QueuePair* next = qp->next_kicked;
     qp->kicked.store(false);
-    qp->requester.run();
+    qp->run();
     qp = next;
   }
 }
@@ -149,13 +149,13 @@ void Lane::expire_timers() {
     Timer timer = timers_.top();
     timers_.pop();
     QueuePair* qp = find(timer.qpn);
-    if (qp && qp->timer_deadline == timer.deadline) qp->requester.resume();
+    if (qp && qp->timer_deadline == timer.deadline) qp->timer_expired();
   }
 }
 
 void Lane::tick(uint64_t now_ns) {
   expire_timers();
-  outstanding_.for_each([&](QueuePair& qp) { qp.requester.tick(now_ns); });
+  outstanding_.for_each([&](QueuePair& qp) { qp.tick(now_ns); });
   flush_dirty();
 }
 
@@ -215,16 +215,12 @@ void Lane::add(QueuePair& qp) { slots_[qp.qpn >> kSlotBits]->members[qp.qpn % kS
 void Lane::remove(QueuePair& qp) {
   run_kicked();  // it may be on the list
   if (Slot* slot = slots_[qp.qpn >> kSlotBits].get()) slot->members[qp.qpn % kSlotSize] = nullptr;
-  qp.bind(nullptr);
-  qp.ListNode<QueuePair, OnOutstanding>::unlink();
-  qp.ListNode<QueuePair, OnOwing>::unlink();
-  qp.ListNode<QueuePair, OnRoute>::unlink();
-  qp.route = nullptr;
+  qp.detach();
   bury();
 }
 
 void Lane::drained(QueuePair& qp) {
-  if (!qp.drain_event_owed || !qp.requester.drained()) return;
+  if (!qp.drain_event_owed || !qp.drained()) return;
   qp.drain_event_owed = false;
   qp.config.listener->async_event(IBV_EVENT_SQ_DRAINED);
 }

@@ -15,8 +15,8 @@
 #include "base/spinlock.h"
 #include "fabric/endpoint.h"
 #include "transport/channel.h"
+#include "transport/connected_queue_pair.h"
 #include "transport/memory.h"
-#include "transport/queue_pair.h"
 
 namespace vb {
 
@@ -83,7 +83,7 @@ class Lane final : public fabric::Sink {
 
   // --- what the transport tells ---
   void watch(QueuePair& qp) { outstanding_.push_back(qp); }
-  void owe(QueuePair& qp) { owing_.push_back(qp); }
+  void owe(ConnectedQueuePair& qp) { owing_.push_back(qp); }
   void dirty(Channel& channel) { dirty_.push_back(channel); }
   void stalled(Channel& channel);
   void lost(Channel& channel) { lost_.push_back(&channel); }
@@ -137,7 +137,7 @@ class Lane final : public fabric::Sink {
   bool burying_ = false;
   Channel* loopback_ = nullptr;
   List<QueuePair, OnOutstanding> outstanding_;
-  List<QueuePair, OnOwing> owing_;
+  List<ConnectedQueuePair, OnOwing> owing_;
   List<Channel, OnDirty> dirty_;
   std::vector<Channel*> stalled_;
   std::priority_queue<Timer> timers_;

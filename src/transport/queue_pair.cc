@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transport/queue_pair.h"
 
-#include "transport/channel.h"
-#include "transport/lane.h"
-
 namespace vb {
-
-using wire::Kind;
 
 void QueuePair::fail(ibv_wc_status first, uint32_t vendor_error) {
   if (state() == IBV_QPS_ERR || state() == IBV_QPS_RESET) return;
   set_state(IBV_QPS_ERR);
-  requester.fail(first, vendor_error);
-  responder.stop();  // flushes, once nothing moves any more
-}
-
-void QueuePair::flush() {
-  requester.flush();
-  if (responder.quiet()) flush_receives();
+  stop(first, vendor_error);
 }
 
 void QueuePair::flush_receives() {
@@ -41,69 +30,13 @@ void QueuePair::flush_receives() {
 }
 
 void QueuePair::reset() {
-  requester.reset();
-  responder.reset();
   receive_queue.clear();
-  early_.clear();
   last_wqe_told_ = false;
 }
 
-void QueuePair::peer_gone(bool crashed) {
-  requester.peer_gone();
-  bool connected = state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD;
-  if (!connected || !crashed) return;
-  // The oldest send, or the next one posted, tells why; without one outstanding, an event does.
-  if (requester.idle()) config.listener->async_event(IBV_EVENT_QP_FATAL);
-  fail(reliable() ? IBV_WC_RETRY_EXC_ERR : IBV_WC_WR_FLUSH_ERR);
-}
-
-void QueuePair::receive(Channel& from, const wire::Packet& packet) {
-  bool request = packet.header.kind <= Kind::kFetchAdd;
-  bool expected_source = packet.header.src_qpn == path.dest_qpn && state() != IBV_QPS_RESET && state() != IBV_QPS_INIT;
-  if (expected_source && !channel_ && route) return park(from, packet);
-  if (!expected_source || !channel_ || !channel_->same_peer(from)) {
-    if (request) refuse_not_connected(from, packet);
-    if (packet.header.kind == Kind::kQuiesce) Lane::answer_quiesce(from, packet);
-    return;
-  }
-  if (packet.has(wire::kAckValid)) requester.acknowledged(packet.header.ack);
-  switch (packet.header.kind) {
-    case Kind::kReadResponse: return requester.read_response(packet);
-    case Kind::kAtomicResponse: return requester.atomic_response(packet);
-    case Kind::kNak: return requester.refused(packet);
-    case Kind::kQuiesce: return responder.quiesce(packet);
-    case Kind::kQuiesced: return requester.quiesced();
-    case Kind::kAck: return;
-    default: break;
-  }
-  if (can_receive()) {
-    responder.request(packet);
-  } else {
-    refuse_not_connected(from, packet);  // the requester's budget ends it
-  }
-}
-
-void QueuePair::park(Channel& from, const wire::Packet& packet) {
-  if (early_.size() >= kWindow) return;
-  early_.push_back({from.process(), {packet.source.begin(), packet.source.end()}});
-}
-
-void QueuePair::bind(Channel* channel) {
-  ListNode<QueuePair, OnChannel>::unlink();
+void QueuePair::detach() {
+  ListNode<QueuePair, OnOutstanding>::unlink();
   ListNode<QueuePair, OnStalled>::unlink();
-  channel_ = channel;
-  std::vector<Early> early;
-  early.swap(early_);
-  if (!channel) return;
-  channel->attach(*this);
-  requester.restart_clock();
-  for (Early& each : early) {
-    std::span<const unsigned char> bytes(each.bytes);
-    wire::Packet packet;
-    if (each.process != channel->process()) continue;
-    if (wire::next_packet(bytes, packet)) receive(*channel, packet);
-  }
-  requester.run();
 }
 
 }  // namespace vb

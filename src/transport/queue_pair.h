@@ -1,36 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A queue pair's transport: its state, its path, a requester and a responder. Everything but the two queues' producer
-// sides is guarded by the lane's lock.
+// A queue pair's transport: the queues, the state, and what the lane, a channel and the verbs object ask of every kind
+// of queue pair. ConnectedQueuePair is the one of RC and UC. Everything but the two queues' producer sides is guarded
+// by the lane's lock.
 #pragma once
 
 #include <infiniband/verbs.h>
 
-#include <array>
 #include <atomic>
-#include <vector>
+#include <cstdint>
 
 #include "base/list.h"
 #include "transport/completion_queue.h"
 #include "transport/receive_queue.h"
-#include "transport/requester.h"
-#include "transport/responder.h"
 #include "transport/send_queue.h"
 #include "wire/packet.h"
 
 namespace vb {
 
 class Channel;
+class ConnectedQueuePair;
 class Lane;
-class Route;
 
-// Lists that a queue pair can be on.
-struct OnOutstanding;  ///< has sends that are not done: the lane's tick watches it
-struct OnOwing;        ///< owes its peer an acknowledgement
-struct OnStalled;      ///< waits for room in its channel
-struct OnChannel;      ///< belongs to a channel
-struct OnRoute;        ///< waits for a route to be found
+// Lists that every queue pair can be on.
+struct OnOutstanding;  ///< the lane's tick watches it, because something of it is not done
+struct OnStalled;      ///< waits for room in a channel
 
-/// What the requester and the responder need to know, as ibv_modify_qp sets it.
+/// What the transport needs to know of what ibv_modify_qp has set.
 struct PathAttributes {
   uint32_t dest_qpn = 0;
   uint8_t timeout = 0;  ///< 4.096 us * 2^timeout; 0: infinite
@@ -40,13 +35,10 @@ struct PathAttributes {
   uint8_t max_rd_atomic = 0;
   uint8_t max_dest_rd_atomic = 0;
   unsigned access = 0;  ///< qp_access_flags
+  uint32_t qkey = 0;
 };
 
-class QueuePair : public ListNode<QueuePair, OnOutstanding>,
-                  public ListNode<QueuePair, OnOwing>,
-                  public ListNode<QueuePair, OnStalled>,
-                  public ListNode<QueuePair, OnChannel>,
-                  public ListNode<QueuePair, OnRoute> {
+class QueuePair : public ListNode<QueuePair, OnOutstanding>, public ListNode<QueuePair, OnStalled> {
  public:
   /// Told under the lane's lock: must not block nor call back into the transport.
   class Listener {
@@ -68,64 +60,66 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
     bool signal_all = false;
   };
 
-  QueuePair() : requester(*this), responder(*this) {}
+  virtual ~QueuePair() = default;
 
   Config config;
   uint32_t qpn = 0;
   SendQueue send_queue;
   ReceiveQueue receive_queue;
   PathAttributes path;
-  Requester requester;
-  Responder responder;
+  bool mute = false;                ///< on its way out: completions and events go nowhere
+  bool drain_event_owed = false;    ///< SQD: tell when the sends are done
+  uint64_t timer_deadline = 0;      ///< of Lane::start_timer
+  std::atomic<bool> kicked{false};  ///< on the lane's list of posted work
+  QueuePair* next_kicked = nullptr;
 
-  bool connected_transport() const { return config.type == IBV_QPT_RC || config.type == IBV_QPT_UC; }
-  bool reliable() const { return config.type == IBV_QPT_RC; }
   ReceiveQueue& receives() { return config.shared_receives ? *config.shared_receives : receive_queue; }
-
   ibv_qp_state state() const { return state_.load(std::memory_order_acquire); }
   void set_state(ibv_qp_state state) { state_.store(state, std::memory_order_release); }
   bool can_receive() const {
     return state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD || state() == IBV_QPS_SQE;
   }
+  /// This one, if it is of a kind that is connected to a peer.
+  virtual ConnectedQueuePair* connected() { return nullptr; }
 
+  // --- what the lane and the channels tell ---
+  /// WRs were posted, or may be sent now: sends what can be sent.
+  virtual void run() = 0;
+  /// A packet that names this queue pair has come from the channel's peer.
+  virtual void receive(Channel& from, const wire::Packet& packet) = 0;
+  /// The channel that it waited for (Channel::wait) has room again.
+  virtual void room_again() { run(); }
+  /// The timer (Lane::start_timer) has run down.
+  virtual void timer_expired() {}
+  /// Called every tick while it is watched (Lane::watch).
+  virtual void tick(uint64_t) {}
+
+  // --- what the verbs object asks ---
+  /// RTS is entered: the send queue starts.
+  virtual void start() { run(); }
+  /// Every WR sent is done.
+  virtual bool drained() const = 0;
   /// Into ERR: `first` is the status of the oldest send WR, IBV_WC_WR_FLUSH_ERR when nothing in particular failed.
   void fail(ibv_wc_status first, uint32_t vendor_error = 0);
   /// In ERR: completes every WR that no peer and no transfer holds any more. Called again when one lets go.
-  void flush();
-  /// Nothing of the fabric or the peer touches this queue pair's memory.
-  bool quiet() const { return requester.quiet() && responder.quiet(); }
+  virtual void flush() = 0;
+  /// Nothing of the fabric or a peer touches this queue pair's memory.
+  virtual bool quiet() const { return true; }
+  /// The peer does not let go of this queue pair's memory: the path to it ends.
+  virtual void cut_off() {}
   /// Forgets everything (RESET). Must be quiet.
-  void reset();
+  virtual void reset();
+  /// Leaves channels, routes and lists.
+  virtual void detach();
 
-  /// The peer process is gone. `crashed`: a queue pair that was connected to it fails even when it waits for nothing.
-  void peer_gone(bool crashed);
-
-  /// A packet from the channel's peer that names this queue pair.
-  void receive(Channel& from, const wire::Packet& packet);
-  /// The channel to the peer stands (or is gone: nullptr, with what came early dropped).
-  void bind(Channel* channel);
-  Channel* channel() const { return channel_; }
-  Route* route = nullptr;
-  bool mute = false;                ///< on its way out: completions and events go nowhere
-  uint64_t timer_deadline = 0;      ///< of the requester's timer
-  bool drain_event_owed = false;    ///< SQD: tell when the sends are done
-  std::atomic<bool> kicked{false};  ///< on the lane's list of posted work
-  QueuePair* next_kicked = nullptr;
+ protected:
+  /// The part of fail() that depends on the kind: stops everything, and flushes when nothing moves any more.
+  virtual void stop(ibv_wc_status first, uint32_t vendor_error) = 0;
+  void flush_receives();
 
  private:
-  void park(Channel& from, const wire::Packet& packet);
-  void flush_receives();
-  friend class Lane;
-
   std::atomic<ibv_qp_state> state_{IBV_QPS_RESET};
-  Channel* channel_ = nullptr;
   bool last_wqe_told_ = false;
-  /// Packets of a peer whose route is still being looked up here.
-  struct Early {
-    std::array<unsigned char, 16> process;
-    std::vector<unsigned char> bytes;
-  };
-  std::vector<Early> early_;
 };
 
 }  // namespace vb

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "transport/channel.h"
+#include "transport/connected_queue_pair.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
-#include "transport/queue_pair.h"
 #include "transport/router.h"
 #include "transport/timing.h"
 
@@ -114,7 +114,7 @@ unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, si
   wire::PacketHeader header{kind,    flags,   static_cast<uint16_t>(size),     qp_.path.dest_qpn,
                             qp_.qpn, wqe.msn, qp_.responder.acknowledgement(), wqe.imm};
   memcpy(at, &header, sizeof header);
-  qp_.ListNode<QueuePair, OnOwing>::unlink();
+  qp_.ListNode<ConnectedQueuePair, OnOwing>::unlink();
   qp_.config.lane->watch(qp_);
   return at + sizeof header;
 }

@@ -12,12 +12,12 @@
 
 namespace vb {
 
-class QueuePair;
+class ConnectedQueuePair;
 struct SendWqe;
 
 class Requester {
  public:
-  explicit Requester(QueuePair& qp) : qp_(qp) {}
+  explicit Requester(ConnectedQueuePair& qp) : qp_(qp) {}
 
   /// Sends what may be sent now.
   void run();
@@ -74,7 +74,7 @@ class Requester {
   SendWqe* outstanding(uint32_t msn);
   uint64_t budget_ns() const;
 
-  QueuePair& qp_;
+  ConnectedQueuePair& qp_;
   uint32_t next_ = 0;  ///< ring index of the next WR to send
   uint32_t next_msn_ = 0;
   uint32_t acked_ = 0;    ///< every msn before this one is done

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "transport/channel.h"
+#include "transport/connected_queue_pair.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
-#include "transport/queue_pair.h"
 
 namespace vb {
 

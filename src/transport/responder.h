@@ -22,12 +22,12 @@
 namespace vb {
 
 class Channel;
-class QueuePair;
+class ConnectedQueuePair;
 struct MemoryRegion;
 
 class Responder {
  public:
-  explicit Responder(QueuePair& qp) : qp_(qp) {}
+  explicit Responder(ConnectedQueuePair& qp) : qp_(qp) {}
 
   void request(const wire::Packet& packet);
   /// The requester stops: drop what has not begun, answer when nothing runs any more.
@@ -119,7 +119,7 @@ class Responder {
   Outcome refuse_not_ready(const wire::Packet& packet);
   void owe_nak(const wire::Packet& packet, wire::NakCode code, uint32_t detail);
 
-  QueuePair& qp_;
+  ConnectedQueuePair& qp_;
   uint32_t arrived_ = 0;  ///< msn of the next request to come
   uint32_t done_ = 0;
   uint32_t running_ = 0;            ///< operations with transfers under way

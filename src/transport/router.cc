@@ -207,9 +207,9 @@ bool Router::own(const SocketAddress& address) {
 
 // --- routes ------------------------------------------------------------------------------------------------------
 
-Result<void> Router::connect(QueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
+Result<void> Router::connect(ConnectedQueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
                              uint32_t qpn) {
-  disconnect(qp);
+  qp.detach();
   uint32_t port = config().port_base + (qpn >> kSlotBits);
   if (port > 65535) return Error{EHOSTUNREACH};
   SocketAddress peer = with_port(destination, port);
@@ -226,12 +226,6 @@ Result<void> Router::connect(QueuePair& qp, const SocketAddress& source, const S
   }
   route->waiting.push_back(qp);
   return route->connecting ? Result<void>() : start(*route);
-}
-
-void Router::disconnect(QueuePair& qp) {
-  qp.ListNode<QueuePair, OnRoute>::unlink();
-  qp.route = nullptr;
-  qp.bind(nullptr);
 }
 
 Result<void> Router::start(Route& route) {
@@ -254,7 +248,7 @@ void Router::found(Route& route, Channel& channel) {
   route.retry_delay_ns = 0;
   route.channel = &channel;
   channel.add_route(route);
-  List<QueuePair, OnRoute> waiting;
+  List<ConnectedQueuePair, OnRoute> waiting;
   route.waiting.move_to(waiting);
   while (!waiting.empty()) waiting.pop_front().bind(&channel);
 }

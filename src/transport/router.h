@@ -34,7 +34,7 @@ class Route : public ListNode<Route, OnChannelRoutes> {
   bool reached = false;  ///< the process there has answered: it lives, however long the rest takes
   uint64_t retry_at_ns = 0;
   uint64_t retry_delay_ns = 0;
-  List<QueuePair, OnRoute> waiting;
+  List<ConnectedQueuePair, OnRoute> waiting;
 };
 
 class Router {
@@ -51,8 +51,8 @@ class Router {
 
   /// Connects a queue pair to (destination, qpn). Does not wait: what is posted before the channel stands is queued.
   /// ENETUNREACH, EHOSTUNREACH: the host knows at once that nothing leads there.
-  Result<void> connect(QueuePair& qp, const SocketAddress& source, const SocketAddress& destination, uint32_t qpn);
-  void disconnect(QueuePair& qp);
+  Result<void> connect(ConnectedQueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
+                       uint32_t qpn);
 
   /// Reconnects what failed, ends late handshakes.
   void tick(uint64_t now_ns);

@@ -99,11 +99,13 @@ void fill_handle(Qp& qp, Pd& pd) {
   pthread_cond_init(&abi.cond, nullptr);
 }
 
+std::unique_ptr<QueuePair> make_transport(ibv_qp_type) { return std::make_unique<ConnectedQueuePair>(); }
+
 Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
   if (auto fine = check(attr, send_ops); !fine) return Error{fine.error()};
   if (auto running = start_engine(); !running) return Error{running.error()};
   grant(attr.cap, attr.srq != nullptr);
-  auto qp = std::make_unique<Qp>();
+  auto qp = std::make_unique<Qp>(make_transport(attr.qp_type));
   QueuePair& transport = qp->transport;
   const ibv_qp_cap& cap = attr.cap;
   auto sends = transport.send_queue.open(cap.max_send_wr, cap.max_send_sge, cap.max_inline_data);
@@ -138,15 +140,15 @@ Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
 void silence(Qp& qp, std::unique_lock<Lane>& guard) {
   QueuePair& transport = qp.transport;
   Lane& lane = engine().lane;
-  if (static_cast<ListNode<QueuePair, OnOwing>&>(transport).linked()) lane.settle_now();
+  lane.settle_now();
   transport.mute = true;
   transport.fail(IBV_WC_WR_FLUSH_ERR);
   uint64_t give_up = clock_ns() + kPatience;
   while (!transport.quiet() && !lane.closed() && transport.config.lane == &lane) {
     lane.drain();
-    if (clock_ns() > give_up && transport.channel()) {
+    if (clock_ns() > give_up) {
       log(LogLevel::warn, "QP %06x: the peer does not let go of its memory: the connection to it ends", transport.qpn);
-      lane.lost(*transport.channel());
+      transport.cut_off();
       give_up += kPatience;
     }
     guard.unlock();
@@ -201,7 +203,6 @@ Result<void> destroy_qp(Qp& qp) {
   Engine& self = engine();
   auto guard = self.lane.hold();
   silence(qp, guard);
-  self.router.disconnect(qp.transport);
   self.lane.remove(qp.transport);
   self.router.free_qpn(qp.transport.qpn);
   guard.unlock();
@@ -281,7 +282,7 @@ Result<void> connect(Qp& qp, const ibv_qp_attr& attr) {
   if (!source || !destination) return Error{EINVAL};
   // Both forms of an IPv4 address lead to it; an IPv6 peer needs an IPv6 source.
   if (source->get()->sa_family != destination->get()->sa_family) return Error{ENETUNREACH};
-  return engine().router.connect(qp.transport, *source, *destination, attr.dest_qp_num);
+  return engine().router.connect(*qp.transport.connected(), *source, *destination, attr.dest_qp_num);
 }
 
 void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr,
@@ -290,7 +291,7 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
   switch (to) {
     case IBV_QPS_RESET:
       silence(qp, guard);
-      engine().router.disconnect(transport);
+      transport.detach();
       transport.reset();
       transport.set_state(IBV_QPS_RESET);
       transport.mute = false;
@@ -302,10 +303,7 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
         transport.fail(IBV_WC_WR_FLUSH_ERR);
       }
       return;
-    case IBV_QPS_RTS:
-      transport.set_state(IBV_QPS_RTS);
-      transport.requester.restart_budgets();
-      return transport.requester.run();
+    case IBV_QPS_RTS: transport.set_state(IBV_QPS_RTS); return transport.start();
     case IBV_QPS_SQD:
       transport.set_state(IBV_QPS_SQD);
       transport.drain_event_owed = (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY) && attr.en_sqd_async_notify;
@@ -328,7 +326,7 @@ Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask) {
     return Error{EINVAL};
   }
   if (!values_fit(attr, mask)) return Error{EINVAL};
-  if (to == IBV_QPS_RTR) {
+  if (to == IBV_QPS_RTR && qp.transport.connected()) {
     qp.transport.path.dest_qpn = attr.dest_qp_num;
     if (auto connected = connect(qp, attr); !connected) return connected;
   }
@@ -355,7 +353,7 @@ Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
   attr->qkey = 0;
   attr->cap = qp.init.cap;
   attr->en_sqd_async_notify = 0;
-  attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.requester.drained();
+  attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.drained();
   init->qp_context = qp.init.qp_context;
   init->send_cq = qp.init.send_cq;
   init->recv_cq = qp.init.recv_cq;

@@ -5,6 +5,7 @@
 #include <infiniband/verbs.h>
 
 #include <atomic>
+#include <memory>
 
 #include "base/export.h"
 #include "base/result.h"
@@ -17,8 +18,11 @@ namespace vb {
 
 /// ibv_qp is the head of ibv_qp_ex, so that one object serves both.
 struct Qp {
+  explicit Qp(std::unique_ptr<QueuePair> queue_pair) : owned(std::move(queue_pair)), transport(*owned) {}
+
   ibv_qp_ex abi{};
-  QueuePair transport;
+  std::unique_ptr<QueuePair> owned;
+  QueuePair& transport;
   ibv_qp_attr attr{};           ///< as the program set it
   ibv_qp_init_attr init{};      ///< as granted
   uint64_t send_ops = 0;        ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP

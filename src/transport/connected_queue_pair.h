@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The transport of a queue pair that is connected to one peer (RC, UC): its path, a requester and a responder.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "transport/queue_pair.h"
+#include "transport/requester.h"
+#include "transport/responder.h"
+
+namespace vb {
+
+class Route;
+
+// Lists that a connected queue pair can be on.
+struct OnOwing;    ///< owes its peer an acknowledgement
+struct OnChannel;  ///< belongs to a channel
+struct OnRoute;    ///< waits for a route to be found
+
+class ConnectedQueuePair : public QueuePair,
+                           public ListNode<ConnectedQueuePair, OnOwing>,
+                           public ListNode<ConnectedQueuePair, OnChannel>,
+                           public ListNode<ConnectedQueuePair, OnRoute> {
+ public:
+  ConnectedQueuePair() : requester(*this), responder(*this) {}
+
+  Requester requester;
+  Responder responder;
+  Route* route = nullptr;
+
+  bool reliable() const { return config.type == IBV_QPT_RC; }
+  ConnectedQueuePair* connected() override { return this; }
+
+  /// The channel to the peer stands (or is gone: nullptr, with what came early dropped).
+  void bind(Channel* channel);
+  Channel* channel() const { return channel_; }
+  /// The peer process is gone. `crashed`: a queue pair that was connected to it fails even when it waits for nothing.
+  void peer_gone(bool crashed);
+
+  void run() override { requester.run(); }
+  void receive(Channel& from, const wire::Packet& packet) override;
+  void room_again() override;
+  void timer_expired() override { requester.resume(); }
+  void tick(uint64_t now_ns) override { requester.tick(now_ns); }
+  void start() override;
+  bool drained() const override { return requester.drained(); }
+  void flush() override;
+  bool quiet() const override { return requester.quiet() && responder.quiet(); }
+  void cut_off() override;
+  void reset() override;
+  void detach() override;
+
+ protected:
+  void stop(ibv_wc_status first, uint32_t vendor_error) override;
+
+ private:
+  void park(Channel& from, const wire::Packet& packet);
+
+  Channel* channel_ = nullptr;
+  /// Packets of a peer whose route is still being looked up here.
+  struct Early {
+    std::array<unsigned char, 16> process;
+    std::vector<unsigned char> bytes;
+  };
+  std::vector<Early> early_;
+};
+
+}  // namespace vb
