@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Completion channels and their events.
+#include "compat10/registry.h"
 #include "door.h"
 
 using namespace vb;
 using namespace vb::door;
 
+// Making and destroying one has a single version for programs of every age: 1.0 programs' structures are told apart.
 VB_DOOR ibv_comp_channel* ibv_create_comp_channel(ibv_context* context) {
+  if (compat10::Context* old = compat10::as_context(context)) return compat10::create_channel(old);
   if (!ours(context)) return native_ibv_create_comp_channel(context);
   return pointer_entry([&] { return create_comp_channel(Context::from(context)); });
 }
 
 VB_DOOR int ibv_destroy_comp_channel(ibv_comp_channel* channel) {
+  if (compat10::Channel* old = compat10::as_channel(channel)) return compat10::destroy_channel(old);
   if (!ours(channel)) return native_ibv_destroy_comp_channel(channel);
   return errno_entry([&] { return destroy_comp_channel(CompChannel::from(channel)); });
 }
