@@ -87,13 +87,33 @@ static Cq* create_plain_cq(Context* context, int cqe, Channel* channel, int vect
 }
 
 void fill_ops(Ops& ops) {
-  ops = {vb_ibv_query_device_1_0, vb_ibv_query_port_1_0, vb_ibv_alloc_pd_1_0,  vb_ibv_dealloc_pd_1_0,
-         vb_ibv_reg_mr_1_0,       vb_ibv_dereg_mr_1_0,   create_plain_cq,      poll_cq,
-         req_notify_cq,           [](Cq*) {},            vb_ibv_resize_cq_1_0, vb_ibv_destroy_cq_1_0,
-         vb_ibv_create_srq_1_0,   vb_ibv_modify_srq_1_0, vb_ibv_query_srq_1_0, vb_ibv_destroy_srq_1_0,
-         post_srq_recv,           vb_ibv_create_qp_1_0,  vb_ibv_query_qp_1_0,  vb_ibv_modify_qp_1_0,
-         vb_ibv_destroy_qp_1_0,   post_send,             post_recv,            vb_ibv_create_ah_1_0,
-         vb_ibv_destroy_ah_1_0,   vb_ibv_attach_mcast_1_0, vb_ibv_detach_mcast_1_0};
+  ops = {vb_ibv_query_device_1_0,
+         vb_ibv_query_port_1_0,
+         vb_ibv_alloc_pd_1_0,
+         vb_ibv_dealloc_pd_1_0,
+         vb_ibv_reg_mr_1_0,
+         vb_ibv_dereg_mr_1_0,
+         create_plain_cq,
+         poll_cq,
+         req_notify_cq,
+         [](Cq*) {},
+         vb_ibv_resize_cq_1_0,
+         vb_ibv_destroy_cq_1_0,
+         vb_ibv_create_srq_1_0,
+         vb_ibv_modify_srq_1_0,
+         vb_ibv_query_srq_1_0,
+         vb_ibv_destroy_srq_1_0,
+         post_srq_recv,
+         vb_ibv_create_qp_1_0,
+         vb_ibv_query_qp_1_0,
+         vb_ibv_modify_qp_1_0,
+         vb_ibv_destroy_qp_1_0,
+         post_send,
+         post_recv,
+         vb_ibv_create_ah_1_0,
+         vb_ibv_destroy_ah_1_0,
+         vb_ibv_attach_mcast_1_0,
+         vb_ibv_detach_mcast_1_0};
 }
 
 }  // namespace vb::compat10

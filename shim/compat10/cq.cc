@@ -10,9 +10,7 @@ namespace vb::compat10 {
 
 int poll_cq(Cq* cq, int count, ibv_wc* wc) { return cq->real->context->ops.poll_cq(cq->real, count, wc); }
 
-int req_notify_cq(Cq* cq, int solicited_only) {
-  return cq->real->context->ops.req_notify_cq(cq->real, solicited_only);
-}
+int req_notify_cq(Cq* cq, int solicited_only) { return cq->real->context->ops.req_notify_cq(cq->real, solicited_only); }
 
 }  // namespace vb::compat10
 

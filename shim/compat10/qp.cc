@@ -13,8 +13,13 @@ using vb::compat10::Srq;
 using vb::compat10::SrqInitAttr;
 
 VB_DOOR Qp* vb_ibv_create_qp_1_0(Pd* pd, QpInitAttr* attr) {
-  ibv_qp_init_attr init{nullptr,   real_or_null(attr->send_cq), real_or_null(attr->recv_cq), real_or_null(attr->srq),
-                        attr->cap, attr->qp_type,               attr->sq_sig_all};
+  ibv_qp_init_attr init{nullptr,
+                        real_or_null(attr->send_cq),
+                        real_or_null(attr->recv_cq),
+                        real_or_null(attr->srq),
+                        attr->cap,
+                        attr->qp_type,
+                        attr->sq_sig_all};
   auto* qp = vb::compat10::wrap<Qp>(ibv_create_qp(pd->real, &init), ibv_destroy_qp);
   if (!qp) return nullptr;
   attr->cap = init.cap;
@@ -56,13 +61,9 @@ VB_DOOR int vb_ibv_query_qp_1_0(Qp* qp, ibv_qp_attr* attr, int mask, QpInitAttr*
 
 VB_DOOR int vb_ibv_destroy_qp_1_0(Qp* qp) { return vb::compat10::unwrap(qp, ibv_destroy_qp); }
 
-VB_DOOR int vb_ibv_attach_mcast_1_0(Qp* qp, ibv_gid* gid, uint16_t lid) {
-  return ibv_attach_mcast(qp->real, gid, lid);
-}
+VB_DOOR int vb_ibv_attach_mcast_1_0(Qp* qp, ibv_gid* gid, uint16_t lid) { return ibv_attach_mcast(qp->real, gid, lid); }
 
-VB_DOOR int vb_ibv_detach_mcast_1_0(Qp* qp, ibv_gid* gid, uint16_t lid) {
-  return ibv_detach_mcast(qp->real, gid, lid);
-}
+VB_DOOR int vb_ibv_detach_mcast_1_0(Qp* qp, ibv_gid* gid, uint16_t lid) { return ibv_detach_mcast(qp->real, gid, lid); }
 
 VB_DOOR Srq* vb_ibv_create_srq_1_0(Pd* pd, SrqInitAttr* attr) {
   ibv_srq_init_attr init{nullptr, attr->attr};

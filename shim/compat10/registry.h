@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The contexts and channels of IBVERBS_1.0 that are alive. ibv_create_comp_channel and ibv_destroy_comp_channel have one
-// version for all programs: this tells them whose structure they got.
+// The contexts and channels of IBVERBS_1.0 that are alive. ibv_create_comp_channel and ibv_destroy_comp_channel have
+// one version for all programs: this tells them whose structure they got.
 #pragma once
 
 #include <infiniband/verbs.h>

@@ -55,10 +55,12 @@ int table_get_srq_num(ibv_srq* srq, uint32_t* number) {
   return 0;
 }
 
-void start_unsupported(verbs_context& table) {
+void start_unsupported(Context& context) {
+  verbs_context& table = context.abi;
   [[maybe_unused]] ibv_context_ops& ops = table.context.ops;
 #define VB_OPS_SLOT(name, status, note) set_unsupported<"ibv_context.ops." #name>(ops.name);
 #define VB_CONTEXT_SLOT(name, status, note) set_unsupported<"verbs_context." #name>(table.name);
+#define VB_NEWER_SLOT(name, status, note) set_unsupported<"verbs_context." #name>(context.newer.name);
 #include "abi/slots.def"
 }
 
@@ -85,11 +87,11 @@ void overlay_context(verbs_context& table) {
 }  // namespace
 
 void fill_tables(Context& context) {
-  start_unsupported(context.abi);
+  start_unsupported(context);
   overlay_ops(context.abi.context.ops);
   overlay_context(context.abi);
   context.abi.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
-  context.abi.sz = sizeof(verbs_context);
+  context.abi.sz = kVerbsContextSize;
 }
 
 }  // namespace vb::door

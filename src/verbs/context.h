@@ -10,13 +10,28 @@
 #include "base/result.h"
 #include "verbs/device.h"
 
+struct ibv_buf;
+struct ibv_dmah;
+struct ibv_dmah_init_attr;
+struct ibv_mr_init_attr;
+
 namespace vb {
 
 class AsyncEvents;
 
-/// The structure grows upward: newer slots stand below `abi`, and a newer header finds them through abi.sz.
+/// What verbs_context has got since the header that this is compiled with: it grows upward, so these stand in front of
+/// it, the newest first, and a newer header finds them through abi.sz.
+struct NewerSlots {
+  void (*free_buf)(ibv_buf* buf);
+  void* (*alloc_buf)(ibv_pd* pd, size_t size, ibv_buf** buf);
+  int (*dm_export_dmabuf_fd)(ibv_dm* dm);
+  ibv_mr* (*reg_mr_ex)(ibv_pd* pd, ibv_mr_init_attr* attr);
+  int (*dealloc_dmah)(ibv_dmah* dmah);
+  ibv_dmah* (*alloc_dmah)(ibv_context* context, ibv_dmah_init_attr* attr);
+};
+
 struct Context {
-  void (*newer_slots[32])() = {};
+  NewerSlots newer{};
   verbs_context abi{};
   // The tail is private.
   Device* device = nullptr;
@@ -27,6 +42,10 @@ struct Context {
     return *reinterpret_cast<Context*>(reinterpret_cast<char*>(context) - offsetof(Context, abi.context));
   }
 };
+
+/// sizeof(struct verbs_context) in the newest header.
+inline constexpr size_t kVerbsContextSize = sizeof(NewerSlots) + sizeof(verbs_context);
+static_assert(kVerbsContextSize == 696 && offsetof(Context, abi) == sizeof(NewerSlots));
 
 /// Opens a device. The ops and verbs_context slots are still empty: the door fills them in.
 VB_API Result<Context*> open_device(Device& device);

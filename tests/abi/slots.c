@@ -22,8 +22,10 @@ int main(void) {
   struct ibv_context* context = list && list[0] ? ibv_open_device(list[0]) : NULL;
   if (!context) return 2;
   struct verbs_context* extended = verbs_get_ctx(context);
-  if (!extended || extended->sz != sizeof *extended) return 3;
+  if (!extended || extended->sz < sizeof *extended) return 3;
+  const void* newest = (const char*)(context + 1) - extended->sz;
   printf("ops %d\n", empty_pointers(&context->ops, &context->ops + 1));
+  printf("newer %d\n", empty_pointers(newest, &extended->query_port));
   printf("before priv %d\n", empty_pointers(&extended->query_port, &extended->priv));
   printf("after priv %d\n", empty_pointers(&extended->query_device_ex, &extended->_ABI_placeholder3));
   struct ibv_pd pd = {.context = context};

@@ -11,7 +11,8 @@ class Slots(unittest.TestCase):
         result = doors.by_launcher(["--device", "vb_lo", doors.program("slots")])
         self.assertEqual(result.returncode, 0, result.stderr)
         unsupported = f"(nil) {errno.EOPNOTSUPP}"
-        self.assertEqual(result.stdout.splitlines(), ["ops 0", "before priv 0", "after priv 0", f"null mr {unsupported}",
+        self.assertEqual(result.stdout.splitlines(), ["ops 0", "newer 0", "before priv 0", "after priv 0",
+                                                      f"null mr {unsupported}",
                                                       f"td {unsupported}", "close 0"])
         self.assertEqual(result.stderr.count("verbs_context.alloc_td is not supported yet"), 1)
 

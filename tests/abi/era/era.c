@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A program of the era ERA (era.h): two processes connect, wait for events, use an SRQ and atomics, and query everything
-// into structures with guards behind them. Exits with 0 when all of it was right; says what was not.
+// A program of the era ERA (era.h): two processes connect, wait for events, use an SRQ and atomics, and query
+// everything into structures with guards behind them. Exits with 0 when all of it was right; says what was not.
 #include "era.h"
 
 #include <fcntl.h>
@@ -12,12 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                             \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
+#define CHECK(condition)                                                                     \
+  do {                                                                                       \
+    if (!(condition)) {                                                                      \
       fprintf(stderr, "era %d, line %d: %s (errno %d)\n", ERA, __LINE__, #condition, errno); \
-      exit(1);                                                                       \
-    }                                                                                \
+      exit(1);                                                                               \
+    }                                                                                        \
   } while (0)
 
 // A structure that the library fills in, and what it must leave alone behind it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Declarations of libibverbs as programs of an era had them, for the test programs: ERA is 10 (the release 1.0 of 2006),
-// or the number of an rdma-core release: 13, 22, 44, 65. Only what the programs use. Where eras differ the difference
-// stands here, with the sizes that it leads to.
+// Declarations of libibverbs as programs of an era had them, for the test programs: ERA is 10 (the release 1.0 of
+// 2006), or the number of an rdma-core release: 13, 22, 44, 65. Only what the programs use. Where eras differ the
+// difference stands here, with the sizes that it leads to.
 #pragma once
 
 #include <errno.h>
@@ -322,8 +322,8 @@ static inline int ibv_post_srq_recv(struct ibv_srq* srq, struct ibv_recv_wr* wr,
   return ((int (*)(struct ibv_srq*, struct ibv_recv_wr*, struct ibv_recv_wr**))slot)(srq, wr, bad);
 }
 
-// What a program of the era reached through verbs_context: a slot's distance below the context, where the structure that
-// the program knows reaches that far and the library's too.
+// What a program of the era reached through verbs_context: a slot's distance below the context, where the structure
+// that the program knows reaches that far and the library's too.
 #if ERA >= 13
 enum { BELOW_SZ = 8, BELOW_QUERY_DEVICE_EX = 104, BELOW_QUERY_PORT = 320 };
 static inline void* era_extended(struct ibv_context* context, size_t below) {
