@@ -47,6 +47,7 @@ std::string preload(const std::string& directory) {
     append(list, inherited);
   append(list, directory + "/libibverbs.so.1");
   append(list, directory + "/librdmacm.so.1");
+  append(list, directory + "/libverbatim_view.so");
   return list;
 }
 

@@ -14,9 +14,9 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 /// found.
 std::string library_directory();
 
-/// LD_PRELOAD, with both doors after what is there, and LD_LIBRARY_PATH, with their directory in front. A preload alone
-/// misses programs that open "libibverbs.so"; a library path alone misses those that were linked with a path of their
-/// own.
+/// LD_PRELOAD, with both doors and the library that shows the view after what is there, and LD_LIBRARY_PATH, with their
+/// directory in front. A preload alone misses programs that open "libibverbs.so"; a library path alone misses those
+/// that were linked with a path of their own.
 Variables loader_variables(const std::string& directory);
 
 }  // namespace vb::launcher

@@ -15,6 +15,7 @@
 
 #include "base/config.h"
 #include "launcher/environment.h"
+#include "launcher/view.h"
 
 namespace vb::launcher {
 namespace {
@@ -71,6 +72,31 @@ bool check_directory(const std::string& directory) {
   return false;
 }
 
+/// Makes this process's own options those that the program will have.
+void take_options(const Variables& variables) {
+  for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
+  // A device that is asked for and absent is the program's to tell, once.
+  const char* given = std::getenv("VERBATIM_LOG");
+  const std::string level = given ? given : "";
+  ::setenv("VERBATIM_LOG", "error", 1);
+  config();
+  given ? ::setenv("VERBATIM_LOG", level.c_str(), 1) : ::unsetenv("VERBATIM_LOG");
+}
+
+/// The directory with what the program shall see of its devices in sysfs; empty without one, which few programs mind.
+std::string view_directory() {
+  if (config().native == Native::only) return {};
+  const Result<std::vector<Device*>> devices = list_devices();
+  if (!devices) return {};
+  const std::vector<ViewEntry> entries = describe_devices(*devices);
+  if (entries.empty()) return {};
+  const Result<std::string> view = make_view(entries);
+  if (view) return *view;
+  std::fprintf(stderr, "verbatim: no files in /sys/class/infiniband for the program: cannot write them to /tmp: %s\n",
+               std::strerror(view.error()));
+  return {};
+}
+
 int run(const std::vector<std::string>& command, const Variables& variables) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
@@ -103,6 +129,8 @@ int start(bool only_print, const std::vector<std::string>& command, const Values
   if (!check_directory(directory)) return kCannotRun;
   Variables variables = loader_variables(directory);
   if (!set_options(values, variables)) return kUsageError;
+  take_options(variables);
+  variables.emplace_back("VERBATIM_VIEW", view_directory());
   return only_print ? print(variables) : run(command, variables);
 }
 
