@@ -69,6 +69,12 @@ std::string library_directory() {
   return {};
 }
 
+std::string program_path(const std::string& directory) {
+  const std::string tools = directory + "/tools", inherited = current("PATH");
+  if (inherited == tools || inherited.starts_with(tools + ":")) return inherited;
+  return inherited.empty() ? tools : tools + ":" + inherited;
+}
+
 Variables loader_variables(const std::string& directory) {
   return {{"LD_PRELOAD", preload(directory)}, {"LD_LIBRARY_PATH", library_path(directory)}};
 }

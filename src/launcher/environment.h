@@ -19,4 +19,7 @@ std::string library_directory();
 /// that were linked with a path of their own.
 Variables loader_variables(const std::string& directory);
 
+/// PATH, with the directory in front of commands that know of our devices: rdma(8).
+std::string program_path(const std::string& directory);
+
 }  // namespace vb::launcher

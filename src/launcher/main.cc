@@ -131,6 +131,7 @@ int start(bool only_print, const std::vector<std::string>& command, const Values
   if (!set_options(values, variables)) return kUsageError;
   take_options(variables);
   variables.emplace_back("VERBATIM_VIEW", view_directory());
+  if (!variables.back().second.empty()) variables.emplace_back("PATH", program_path(directory));
   return only_print ? print(variables) : run(command, variables);
 }
 

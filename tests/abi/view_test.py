@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the launcher shows a program of its devices in sysfs and /dev, by the ways that programs look there."""
+import json
 import os
 import re
 import subprocess
@@ -91,6 +92,16 @@ class View(unittest.TestCase):
             path = os.path.join(directory, "made")
             python(f"os.close(os.open('{path}', os.O_CREAT | os.O_WRONLY, 0o640))")
             self.assertEqual(os.stat(path).st_mode & 0o777, 0o640 & ~_umask())
+
+    def test_rdma_link_lists_the_device(self):
+        self.assertIn("link vb_lo/1 state ACTIVE physical_state LINK_UP netdev lo", shell("rdma link")[0].splitlines())
+        for command in ("rdma link show -j", "rdma -j link"):
+            links = {each["ifname"]: each for each in json.loads(shell(command)[0])}
+            self.assertEqual((links["vb_lo"]["netdev"], links["vb_lo"]["port"]), ("lo", 1))
+
+    def test_rdma_leaves_all_else_to_the_system(self):
+        system = subprocess.run(["rdma", "help"], capture_output=True, text=True, check=False)
+        self.assertEqual(shell("rdma help"), (system.stdout, system.stderr))
 
     def test_two_launchers_share_one_view(self):
         self.assertEqual(shell("echo $VERBATIM_VIEW"), shell("echo $VERBATIM_VIEW"))
