@@ -14,6 +14,7 @@ namespace vb::door {
 
 /// Tables (tables.cc, cq_ex.cc, qp_ex.cc): every pointer is set, those that nothing implements to unsupported ones.
 void fill_tables(Context& context);
+void overlay_domains(verbs_context& table);  ///< td.cc
 void fill_accessors(Cq& cq);
 void fill_builders(Qp& qp);
 

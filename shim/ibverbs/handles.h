@@ -12,11 +12,13 @@
 #include "verbs/pd.h"
 #include "verbs/qp.h"
 #include "verbs/srq.h"
+#include "verbs/td.h"
 
 namespace vb {
 
 inline ibv_context* handle(Context& context) { return &context.abi.context; }
 inline ibv_pd* handle(Pd& pd) { return &pd.abi; }
+inline ibv_td* handle(Td& td) { return &td.abi; }
 inline ibv_mr* handle(Mr& mr) { return &mr.abi; }
 inline ibv_comp_channel* handle(CompChannel& channel) { return &channel.abi; }
 inline ibv_cq* handle(Cq& cq) { return reinterpret_cast<ibv_cq*>(&cq.abi); }

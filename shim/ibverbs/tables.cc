@@ -90,6 +90,7 @@ void fill_tables(Context& context) {
   start_unsupported(context);
   overlay_ops(context.abi.context.ops);
   overlay_context(context.abi);
+  overlay_domains(context.abi);
   context.abi.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
   context.abi.sz = kVerbsContextSize;
 }

@@ -3,13 +3,13 @@
 
 #include <bit>
 #include <mutex>
-#include <new>
 
 #include "base/clock.h"
 
 namespace vb {
 
-Result<void> CompletionQueue::open(uint32_t depth, bool stamped, Listener* listener) {
+Result<void> CompletionQueue::open(uint32_t depth, bool stamped, Listener* listener, RingSource* source) {
+  source_ = source;
   stamped_ = stamped;
   listener_ = listener;
   return resize(depth);
@@ -17,12 +17,12 @@ Result<void> CompletionQueue::open(uint32_t depth, bool stamped, Listener* liste
 
 Result<void> CompletionQueue::resize(uint32_t depth) {
   uint32_t slots = std::bit_ceil(depth);
-  std::unique_ptr<Cqe[]> ring(new (std::nothrow) Cqe[slots]);
+  Ring<Cqe> ring = make_ring<Cqe>(slots, source_);
   if (!ring) return Error{ENOMEM};
   std::lock_guard guard(lock_);
   if (tail_ - head_ > depth) return Error{EINVAL};
   for (uint32_t i = head_; i != tail_; ++i) ring[i & (slots - 1)] = ring_[i & mask_];
-  ring_ = std::move(ring);
+  ring_.swap(ring);  // the old one goes when the lock is free again
   mask_ = slots - 1;
   depth_ = depth;
   return {};

@@ -5,9 +5,9 @@
 #include <infiniband/verbs.h>
 
 #include <cstdint>
-#include <memory>
 
 #include "base/result.h"
+#include "base/ring_memory.h"
 #include "base/spinlock.h"
 
 namespace vb {
@@ -38,8 +38,8 @@ class CompletionQueue {
     ~Listener() = default;
   };
 
-  /// Room for `depth` completions. `stamped`: keep the time of each.
-  Result<void> open(uint32_t depth, bool stamped, Listener* listener);
+  /// Room for `depth` completions. `stamped`: keep the time of each. `source`: of the ring's memory; nullptr: the heap.
+  Result<void> open(uint32_t depth, bool stamped, Listener* listener, RingSource* source = nullptr);
   /// EINVAL when more than `depth` completions wait.
   Result<void> resize(uint32_t depth);
 
@@ -74,7 +74,8 @@ class CompletionQueue {
   uint32_t mask_ = 0;
   uint32_t head_ = 0;
   uint32_t tail_ = 0;
-  std::unique_ptr<Cqe[]> ring_;
+  RingSource* source_ = nullptr;
+  Ring<Cqe> ring_;
   Listener* listener_ = nullptr;
 };
 

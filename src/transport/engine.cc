@@ -67,7 +67,7 @@ Engine& engine() {
   return *self;
 }
 
-Result<void> start_engine() {
+Result<void> start_helper() {
   Engine& self = engine();
   if (started.load(std::memory_order_acquire)) return {};
   std::lock_guard guard(start_lock);
@@ -80,6 +80,12 @@ Result<void> start_engine() {
     atexit(at_exit);
   }
   started.store(true, std::memory_order_release);
+  return {};
+}
+
+Result<void> start_engine() {
+  if (auto running = start_helper(); !running) return running;
+  engine().helper.load_fabric();
   return {};
 }
 

@@ -16,9 +16,11 @@ struct Engine {
 
 /// The engine. Needs no libfabric and starts no thread.
 Engine& engine();
-/// Opens the router and starts the helper, once. Errors: of the system calls beneath.
+/// Opens the router and starts the helper, once, without libfabric. Errors: of the system calls beneath.
+Result<void> start_helper();
+/// The same, and the helper loads libfabric: for whoever moves data.
 Result<void> start_engine();
-/// Whether start_engine() has been here.
+/// Whether one of these has been here.
 bool engine_started();
 
 }  // namespace vb

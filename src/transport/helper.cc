@@ -57,8 +57,6 @@ void* Helper::main(void* self) {
 
 void Helper::run() {
   ask_for_short_slice();
-  // Loading the fabric takes some hundred milliseconds: here, where nobody waits for it with a lock.
-  static_cast<void>(static_cast<bool>(fabric::library()));
   while (!lane_.closed()) {
     if (somebody_polls()) {
       stand_by();
@@ -66,6 +64,20 @@ void Helper::run() {
       serve();
     }
   }
+}
+
+void Helper::load_fabric() {
+  if (!fabric_wanted_.exchange(true)) nudge();
+}
+
+/// Sleeps. Loading the fabric takes some hundred milliseconds: here, where nobody waits for it with a lock.
+int Helper::wait(Poller::On what, int timeout_ms) {
+  const int count = router_.poller().wait(what, timeout_ms);
+  if (!fabric_loaded_ && fabric_wanted_.load()) {
+    static_cast<void>(static_cast<bool>(fabric::library()));
+    fabric_loaded_ = true;
+  }
+  return count;
 }
 
 bool Helper::somebody_polls() {
@@ -104,7 +116,7 @@ void Helper::maintain() {
 
 /// The program polls: the fabric is its business, connections are ours.
 void Helper::stand_by() {
-  int count = router_.poller().wait(Poller::On::kControl, kStandByMs);
+  int count = wait(Poller::On::kControl, kStandByMs);
   auto guard = lane_.hold();
   handle_control(count);
   maintain();
@@ -118,12 +130,13 @@ void Helper::serve() {
   }
   if (sleep_deeply() || !lane_.stalled()) return;
   // The fabric takes nothing now, and no descriptor tells when it will.
-  int count = router_.poller().wait(Poller::On::kControl, kStandByMs);
+  int count = wait(Poller::On::kControl, kStandByMs);
   auto guard = lane_.hold();
   handle_control(count);
 }
 
 int Helper::timeout_ms(uint64_t now_ns) const {
+  if (!fabric_loaded_ && !fabric_wanted_.load()) return -1;  // no queue pair: there is nothing to look after
   uint64_t until = (lane_.outstanding() || router_.retrying()) ? kTick : kLazyTick;
   uint64_t deadline = lane_.next_deadline();
   if (deadline != UINT64_MAX) until = std::min(until, deadline > now_ns ? deadline - now_ns : 0);
@@ -149,7 +162,7 @@ bool Helper::sleep_deeply() {
     }
     timeout = timeout_ms(clock_ns());
   }
-  int count = router_.poller().wait(Poller::On::kEverything, timeout);
+  int count = wait(Poller::On::kEverything, timeout);
   auto guard = lane_.hold();
   lane_.helper_sleeps.store(false);
   router_.presence().page().asleep.store(0);

@@ -18,10 +18,13 @@ class Helper {
   Result<void> start();
   /// Wakes it. Any thread.
   void nudge() { router_.poller().nudge(); }
+  /// Something is going to move data: the helper loads libfabric before it serves anything else.
+  void load_fabric();
   /// A consumer waits for events: the helper serves the fabric at once.
   void take_over();
 
  private:
+  int wait(Poller::On what, int timeout_ms);
   static void* main(void* self);
   void run();
   bool somebody_polls();
@@ -38,6 +41,8 @@ class Helper {
   uint32_t seen_polls_ = 0;
   uint64_t last_tick_ns_ = 0;
   std::atomic<bool> wanted_{false};
+  std::atomic<bool> fabric_wanted_{false};
+  bool fabric_loaded_ = false;
 };
 
 }  // namespace vb

@@ -4,19 +4,19 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
-#include <new>
 
 namespace vb {
 
-Result<void> ReceiveQueue::open(uint32_t depth, uint32_t max_sge) {
+Result<void> ReceiveQueue::open(uint32_t depth, uint32_t max_sge, RingSource* source) {
+  source_ = source;
   max_sge_ = max_sge;
   return resize(depth);
 }
 
 Result<void> ReceiveQueue::resize(uint32_t depth) {
   uint32_t count = std::bit_ceil(std::max(depth, 1u));
-  std::unique_ptr<Slot[]> slots(new (std::nothrow) Slot[count]);
-  std::unique_ptr<ibv_sge[]> sges(new (std::nothrow) ibv_sge[size_t{count} * std::max(max_sge_, 1u)]);
+  Ring<Slot> slots = make_ring<Slot>(count, source_);
+  Ring<ibv_sge> sges = make_ring<ibv_sge>(size_t{count} * std::max(max_sge_, 1u), source_);
   if (!slots || !sges) return Error{ENOMEM};
   std::lock_guard guard(lock_);
   if (tail_ - head_ > depth) return Error{EINVAL};
@@ -24,8 +24,8 @@ Result<void> ReceiveQueue::resize(uint32_t depth) {
     slots[i & (count - 1)] = slots_[i & mask_];
     std::copy_n(&sges_[size_t{i & mask_} * max_sge_], max_sge_, &sges[size_t{i & (count - 1)} * max_sge_]);
   }
-  slots_ = std::move(slots);
-  sges_ = std::move(sges);
+  slots_.swap(slots);  // the old ones go when the lock is free again
+  sges_.swap(sges);
   mask_ = count - 1;
   depth_ = depth;
   return {};

@@ -5,9 +5,9 @@
 #include <infiniband/verbs.h>
 
 #include <cstdint>
-#include <memory>
 
 #include "base/result.h"
+#include "base/ring_memory.h"
 #include "base/spinlock.h"
 
 namespace vb {
@@ -24,7 +24,8 @@ struct ReceiveWqe {
 class ReceiveQueue {
  public:
   /// Room for `depth` WRs of at most `max_sge` SGEs (at most kMaxReceiveSge).
-  Result<void> open(uint32_t depth, uint32_t max_sge);
+  /// `source`: of the rings' memory; nullptr: the heap.
+  Result<void> open(uint32_t depth, uint32_t max_sge, RingSource* source = nullptr);
   /// EINVAL when more than `depth` WRs wait.
   Result<void> resize(uint32_t depth);
 
@@ -54,8 +55,9 @@ class ReceiveQueue {
   uint32_t head_ = 0;
   uint32_t tail_ = 0;
   uint32_t limit_ = 0;
-  std::unique_ptr<Slot[]> slots_;
-  std::unique_ptr<ibv_sge[]> sges_;  ///< max_sge_ for each slot
+  RingSource* source_ = nullptr;
+  Ring<Slot> slots_;
+  Ring<ibv_sge> sges_;  ///< max_sge_ for each slot
 };
 
 }  // namespace vb

@@ -6,11 +6,11 @@
 
 namespace vb {
 
-Result<void> SendQueue::open(uint32_t depth, uint32_t max_sge, uint32_t max_inline) {
+Result<void> SendQueue::open(uint32_t depth, uint32_t max_sge, uint32_t max_inline, RingSource* source) {
   uint32_t slots = std::bit_ceil(std::max(depth, 1u));
   size_t tail = std::max<size_t>(max_sge * (sizeof(ibv_sge) + sizeof(MemoryRegion*)), max_inline);
   stride_ = static_cast<uint32_t>((sizeof(SendWqe) + tail + 15) & ~size_t{15});
-  ring_.reset(static_cast<unsigned char*>(std::aligned_alloc(64, (size_t{slots} * stride_ + 63) & ~size_t{63})));
+  ring_ = make_ring<unsigned char>(size_t{slots} * stride_, source);
   if (!ring_) return Error{ENOMEM};
   depth_ = depth;
   mask_ = slots - 1;

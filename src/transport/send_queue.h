@@ -6,10 +6,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 
 #include "base/result.h"
+#include "base/ring_memory.h"
 #include "base/spinlock.h"
 
 namespace vb {
@@ -47,7 +46,8 @@ struct SendWqe {
 
 class SendQueue {
  public:
-  Result<void> open(uint32_t depth, uint32_t max_sge, uint32_t max_inline);
+  /// `source`: of the ring's memory; nullptr: the heap.
+  Result<void> open(uint32_t depth, uint32_t max_sge, uint32_t max_inline, RingSource* source = nullptr);
 
   uint32_t depth() const { return depth_; }
   uint32_t max_sge() const { return max_sge_; }
@@ -78,10 +78,6 @@ class SendQueue {
   }
 
  private:
-  struct Free {
-    void operator()(unsigned char* memory) const { std::free(memory); }
-  };
-
   SpinLock lock_;
   uint32_t depth_ = 0;
   uint32_t mask_ = 0;
@@ -91,7 +87,7 @@ class SendQueue {
   uint32_t reserved_ = 0;
   std::atomic<uint32_t> posted_{0};
   std::atomic<uint32_t> retired_{0};
-  std::unique_ptr<unsigned char, Free> ring_;
+  Ring<unsigned char> ring_;
 };
 
 }  // namespace vb

@@ -37,7 +37,7 @@ void fill_queues(ibv_device_attr& attr) {
   attr.max_qp_rd_atom = kMaxRdAtomic;
   attr.max_qp_init_rd_atom = kMaxRdAtomic;
   attr.max_res_rd_atom = static_cast<int>(std::min<int64_t>(int64_t{kMaxRdAtomic} * kMaxQp, 1 << 30));
-  attr.atomic_cap = IBV_ATOMIC_HCA;
+  attr.atomic_cap = IBV_ATOMIC_GLOB;  // the processor's own instructions do them, so they hold against its threads too
 }
 
 void fill_memory(ibv_device_attr& attr) {
@@ -66,6 +66,30 @@ ibv_device_attr attributes(const Device& device) {
   return attr;
 }
 
+// What only ibv_query_device_ex shows. A function that is not here yet leaves its capability at zero: "none".
+
+void fill_clock(ibv_device_attr_ex& attr) {
+  attr.completion_timestamp_mask = ~uint64_t{0};
+  attr.hca_core_clock = kCoreClockKhz;
+}
+
+/// Atomics reach any memory of the program, that of other devices too, as the processor reaches it.
+void fill_pci_atomics(ibv_device_attr_ex& attr) {
+  constexpr uint16_t kEightBytes = IBV_PCI_ATOMIC_OPERATION_8_BYTE_SIZE_SUP;
+  attr.pci_atomic_caps.fetch_add = kEightBytes;
+  attr.pci_atomic_caps.compare_swap = kEightBytes;
+}
+
+ibv_device_attr_ex attributes_ex(const Device& device) {
+  ibv_device_attr_ex attr{};
+  attr.orig_attr = attributes(device);
+  attr.device_cap_flags_ex = attr.orig_attr.device_cap_flags;
+  attr.phys_port_cnt_ex = 1;
+  fill_clock(attr);
+  fill_pci_atomics(attr);
+  return attr;
+}
+
 }  // namespace
 
 Result<void> query_device(ibv_context* context, ibv_device_attr& attr) {
@@ -77,12 +101,7 @@ Result<void> query_device_ex(ibv_context* context, const ibv_query_device_ex_inp
                              size_t attr_size) {
   if (input && input->comp_mask != 0) return Error{EINVAL};
   if (attr_size < sizeof(attr->orig_attr)) return Error{EINVAL};
-  ibv_device_attr_ex all{};  // zero is "none" for every extended capability that is not named here
-  all.orig_attr = attributes(Device::from(context->device));
-  all.completion_timestamp_mask = ~uint64_t{0};
-  all.hca_core_clock = kCoreClockKhz;
-  all.device_cap_flags_ex = kCapabilities;
-  all.phys_port_cnt_ex = 1;
+  const ibv_device_attr_ex all = attributes_ex(Device::from(context->device));
   std::memset(static_cast<void*>(attr), 0, attr_size);
   std::memcpy(static_cast<void*>(attr), &all, std::min(attr_size, sizeof(all)));
   return {};

@@ -4,6 +4,7 @@
 #include "verbs/async_events.h"
 #include "verbs/cq.h"
 #include "verbs/limits.h"
+#include "verbs/link_watch.h"
 #include "verbs/qp.h"
 #include "verbs/srq.h"
 
@@ -21,10 +22,12 @@ Result<Context*> open_device(Device& device) {
   abi.async_fd = context->events->fd();
   abi.num_comp_vectors = kCompVectors;
   pthread_mutex_init(&abi.mutex, nullptr);
+  watch(*context);
   return context;
 }
 
 Result<void> close_device(Context& context) {
+  unwatch(context);
   release(context);
   return {};
 }

@@ -42,10 +42,15 @@ Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
     return Error{EINVAL};
   }
   if (attr.wc_flags & ~kKnownFlags) return Error{EOPNOTSUPP};
+  const bool in_domain = attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_PD;
+  if (in_domain && (!attr.parent_domain || !Pd::from(attr.parent_domain).protection)) return Error{EINVAL};
+  Pd* parent = in_domain ? &Pd::from(attr.parent_domain) : nullptr;
   auto cq = std::make_unique<Cq>();
-  if (auto opened = cq->queue.open(attr.cqe, (attr.wc_flags & kTimestampFlags) != 0, &cq->events); !opened) {
-    return Error{opened.error()};
-  }
+  RingSource* source = parent ? parent->source(RingKind::kCompletionQueue) : nullptr;
+  const bool stamped = (attr.wc_flags & kTimestampFlags) != 0;
+  if (auto opened = cq->queue.open(attr.cqe, stamped, &cq->events, source); !opened) return Error{opened.error()};
+  cq->parent_domain = parent;
+  if (parent) ++parent->uses;
   cq->wc_flags = attr.wc_flags;
   cq->abi.context = &context.abi.context;
   cq->abi.channel = attr.channel;
@@ -72,7 +77,9 @@ Result<void> destroy_cq(Cq& cq) {
   wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.async_events_completed, cq.async_sent);
   pthread_mutex_destroy(&cq.abi.mutex);
   pthread_cond_destroy(&cq.abi.cond);
+  Pd* parent = cq.parent_domain;
   delete &cq;
+  if (parent) --parent->uses;  // its allocator took the ring back just now
   release(context);
   return {};
 }

@@ -11,6 +11,7 @@
 #include "transport/completion_queue.h"
 #include "verbs/comp_channel.h"
 #include "verbs/context.h"
+#include "verbs/pd.h"
 
 namespace vb {
 
@@ -21,8 +22,9 @@ struct Cq {
   std::atomic<int> uses{0};  ///< QPs and SRQs
   unsigned events_sent = 0;  ///< completion events handed to the program, guarded by abi.mutex
   unsigned async_sent = 0;   ///< asynchronous events handed to the program, guarded by abi.mutex
-  uint64_t wc_flags = 0;     ///< the fields asked for at creation
-  Cqe current{};             ///< what the read_* accessors show
+  Pd* parent_domain = nullptr;
+  uint64_t wc_flags = 0;  ///< the fields asked for at creation
+  Cqe current{};          ///< what the read_* accessors show
 
   struct Events final : CompletionQueue::Listener {
     explicit Events(Cq& owner) : cq(owner) {}
@@ -35,7 +37,8 @@ struct Cq {
   static Cq& from(ibv_cq_ex* cq) { return *reinterpret_cast<Cq*>(cq); }
 };
 
-/// EINVAL for a depth below 1 or above the device's, or a comp_vector out of range. The door fills in the accessors.
+/// EINVAL for a depth below 1 or above the device's, a comp_vector out of range, or a parent domain that is none. The
+/// door fills in the accessors.
 VB_API Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr);
 VB_API Result<void> destroy_cq(Cq& cq);  ///< EBUSY while used, then waits until all its events are acknowledged
 VB_API Result<void> resize_cq(Cq& cq, int cqe);

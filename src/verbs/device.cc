@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "verbs/device.h"
 
+#include <net/if.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -96,11 +98,6 @@ std::vector<Interface> choose(const std::vector<Interface>& all, const Names& op
   return chosen;
 }
 
-/// A device whose interface lost its addresses, or is gone, is still open in some program: its port goes down.
-void mark_all_down() {
-  for (auto& [name, device] : registry()) device->up = false;
-}
-
 }  // namespace
 
 std::shared_mutex& device_lock() {
@@ -112,17 +109,20 @@ void refresh_device(Device& device, const Interface& netdev) {
   device.netdev = netdev.index;
   device.link_mbps = netdev.link_mbps;
   device.mtu = netdev.mtu;
-  device.up = netdev.running();
   const std::vector<GidEntry> table = make_gid_table(netdev);
   device.gids.resize(table.size());
   std::copy(table.begin(), table.end(), device.gids.begin());
+}
+
+bool link_running(const Device& device) {
+  constexpr unsigned kRunning = IFF_UP | IFF_RUNNING;
+  return (interface_flags(device.abi.name + kPrefix.size()) & kRunning) == kRunning;
 }
 
 Result<std::vector<Device*>> list_devices() {
   const std::vector<Interface> interfaces = choose(list_interfaces(), config().device);
   std::vector<Device*> devices;
   const std::unique_lock guard(device_lock());
-  mark_all_down();
   for (const Interface& netdev : interfaces) {
     Device& device = find_or_make(netdev);
     refresh_device(device, netdev);

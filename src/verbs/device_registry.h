@@ -16,6 +16,9 @@ std::shared_mutex& device_lock();
 /// Writes what an interface says into its device. Lock held.
 void refresh_device(Device& device, const Interface& netdev);
 
+/// Whether the link of the device's interface is up now, by asking the system. False when the interface is gone.
+bool link_running(const Device& device);
+
 /// The GID table of an interface: 0 and 1 are always routable, see gid_table.cc. Entries beyond are invalid.
 std::vector<GidEntry> make_gid_table(const Interface& netdev);
 

@@ -87,9 +87,15 @@ std::map<std::string, Interface> by_name() {
 
 bool Interface::loopback() const { return flags & IFF_LOOPBACK; }
 
-bool Interface::running() const { return (flags & IFF_UP) && (flags & IFF_RUNNING); }
-
 bool Interface::usable() const { return (flags & IFF_UP) && !(ipv4.empty() && ipv6.empty()); }
+
+unsigned interface_flags(const char* name) {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+  if (!socket || ioctl(socket.get(), SIOCGIFFLAGS, &request) != 0) return 0;
+  return static_cast<unsigned short>(request.ifr_flags);
+}
 
 std::vector<Interface> list_interfaces() {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));

@@ -21,9 +21,11 @@ struct Interface {
   uint32_t mtu = 0;
 
   bool loopback() const;
-  bool running() const;  ///< up, with a carrier
-  bool usable() const;   ///< up, with an address: bridges, veth and tun devices too
+  bool usable() const;  ///< up, with an address: bridges, veth and tun devices too
 };
+
+/// The flags (IFF_*) of the interface of that name now; 0 when there is none.
+unsigned interface_flags(const char* name);
 
 /// In the order of their indexes. Empty when the system does not tell.
 std::vector<Interface> list_interfaces();

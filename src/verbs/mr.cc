@@ -70,7 +70,7 @@ Result<Mr*> reg_mr(Pd& pd, void* addr, size_t length, uint64_t iova, unsigned ac
   region->length = length;
   region->iova = iova;
   region->access = access & kKnownAccess;
-  region->pd = &pd;
+  region->pd = pd.domain;
   auto mr = std::make_unique<Mr>();
   {
     auto guard = engine().lane.hold();

@@ -50,8 +50,9 @@ uint64_t speed_of(const Device& device) {
 
 void fill_link(const Device& device, PortAttr& attr) {
   const LinkRate& rate = link_rate(speed_of(device));
-  attr.base.state = device.up ? IBV_PORT_ACTIVE : IBV_PORT_DOWN;
-  attr.base.phys_state = device.up ? kPhysStateLinkUp : kPhysStateDisabled;
+  const bool up = link_running(device);
+  attr.base.state = up ? IBV_PORT_ACTIVE : IBV_PORT_DOWN;
+  attr.base.phys_state = up ? kPhysStateLinkUp : kPhysStateDisabled;
   attr.base.active_width = rate.width;
   attr.base.active_speed = rate.speed;
   attr.active_speed_ex = rate.speed;

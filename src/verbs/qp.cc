@@ -108,9 +108,10 @@ Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
   auto qp = std::make_unique<Qp>(make_transport(attr.qp_type));
   QueuePair& transport = qp->transport;
   const ibv_qp_cap& cap = attr.cap;
-  auto sends = transport.send_queue.open(cap.max_send_wr, cap.max_send_sge, cap.max_inline_data);
+  auto sends = transport.send_queue.open(cap.max_send_wr, cap.max_send_sge, cap.max_inline_data,
+                                         pd.source(RingKind::kSendQueue));
   if (!sends) return Error{sends.error()};
-  auto receives = transport.receive_queue.open(cap.max_recv_wr, cap.max_recv_sge);
+  auto receives = transport.receive_queue.open(cap.max_recv_wr, cap.max_recv_sge, pd.source(RingKind::kReceiveQueue));
   if (!receives) return Error{receives.error()};
   qp->init = attr;
   qp->send_ops = send_ops;
@@ -118,7 +119,7 @@ Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
   transport.config = {&self.lane,
                       &qp->events,
                       attr.qp_type,
-                      &pd,
+                      pd.domain,
                       &Cq::from(attr.send_cq).queue,
                       &Cq::from(attr.recv_cq).queue,
                       attr.srq ? &Srq::from(attr.srq).queue : nullptr,
@@ -213,8 +214,10 @@ Result<void> destroy_qp(Qp& qp) {
   wait_for_acks(abi.mutex, abi.cond, abi.events_completed, qp.async_sent);
   pthread_mutex_destroy(&abi.mutex);
   pthread_cond_destroy(&abi.cond);
-  use(qp.init, Pd::from(abi.pd), -1);
+  const ibv_qp_init_attr init = qp.init;
+  Pd& pd = Pd::from(abi.pd);
   delete &qp;
+  use(init, pd, -1);  // not earlier: a parent domain's allocator took the rings back just now
   return {};
 }
 

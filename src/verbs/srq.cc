@@ -17,7 +17,9 @@ bool allowed(const ibv_srq_attr& attr) {
 Result<Srq*> make(Pd& pd, void* srq_context, ibv_srq_attr& attr) {
   if (!allowed(attr)) return Error{EINVAL};
   auto srq = std::make_unique<Srq>();
-  if (auto opened = srq->queue.open(attr.max_wr, std::max(attr.max_sge, 1u)); !opened) return Error{opened.error()};
+  if (auto opened = srq->queue.open(attr.max_wr, std::max(attr.max_sge, 1u), pd.source(RingKind::kSharedReceiveQueue));
+      !opened)
+    return Error{opened.error()};
   static std::atomic<uint32_t> numbers{1};
   srq->number = numbers++ & 0xffffff;
   srq->abi.context = pd.abi.context;
@@ -69,8 +71,9 @@ Result<void> destroy_srq(Srq& srq) {
   wait_for_acks(srq.abi.mutex, srq.abi.cond, srq.abi.events_completed, srq.async_sent);
   pthread_mutex_destroy(&srq.abi.mutex);
   pthread_cond_destroy(&srq.abi.cond);
-  --Pd::from(srq.abi.pd).uses;
+  Pd& pd = Pd::from(srq.abi.pd);
   delete &srq;
+  --pd.uses;
   return {};
 }
 

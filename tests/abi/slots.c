@@ -31,9 +31,9 @@ int main(void) {
   struct ibv_pd pd = {.context = context};
   errno = 0;
   report("null mr", ibv_alloc_null_mr(&pd));
-  struct ibv_td_init_attr attr = {0};
+  struct ibv_flow_action_esp_attr attr = {0};
   errno = 0;
-  report("td", ibv_alloc_td(context, &attr));
+  report("esp", ibv_create_flow_action_esp(context, &attr));
   printf("close %d\n", ibv_close_device(context));
   ibv_free_device_list(list);
   return 0;

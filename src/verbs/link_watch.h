@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Watches the interfaces behind open devices, and tells their contexts: PORT_ERR and PORT_ACTIVE when a link goes down
+// or up, GID_CHANGE when addresses come or go, DEVICE_FATAL when an interface vanishes. ibv_get_async_event(3).
+//
+// The kernel tells by a netlink socket, which the helper thread serves. So the first open device starts that thread: a
+// program may wait on async_fd without ever making a queue pair.
+#pragma once
+
+namespace vb {
+
+struct Context;
+
+/// From now on the context is told. Where the system allows no socket or no thread, it works without (and the log says
+/// so). Any thread, no lock of the engine held.
+void watch(Context& context);
+/// From now on it is not. Any thread, no lock of the engine held.
+void unwatch(Context& context);
+
+}  // namespace vb
