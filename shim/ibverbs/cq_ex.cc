@@ -20,6 +20,8 @@ __be32 read_imm_data(ibv_cq_ex* cq) { return current(cq).imm; }
 uint32_t read_qp_num(ibv_cq_ex* cq) { return current(cq).qp_num; }
 uint32_t read_src_qp(ibv_cq_ex* cq) { return current(cq).src_qp; }
 unsigned read_wc_flags(ibv_cq_ex* cq) { return current(cq).wc_flags; }
+uint32_t read_flow_tag(ibv_cq_ex* cq) { return current(cq).flow_tag; }
+uint16_t read_cvlan(ibv_cq_ex* cq) { return current(cq).cvlan; }
 uint64_t read_completion_ts(ibv_cq_ex* cq) { return current(cq).timestamp_ns; }
 uint64_t read_completion_wallclock_ns(ibv_cq_ex* cq) { return current(cq).wallclock_ns; }
 
@@ -48,6 +50,8 @@ void fill_accessors(Cq& cq) {
   table.read_qp_num = read_qp_num;
   table.read_src_qp = read_src_qp;
   table.read_wc_flags = read_wc_flags;
+  table.read_flow_tag = read_flow_tag;
+  table.read_cvlan = read_cvlan;
   table.read_completion_ts = read_completion_ts;
   table.read_completion_wallclock_ns = read_completion_wallclock_ns;
   table.read_slid = read_slid;

@@ -22,6 +22,8 @@ struct Cqe {
   uint32_t qp_num = 0;
   uint32_t src_qp = 0;
   uint32_t wc_flags = 0;
+  uint32_t flow_tag = 0;      ///< of the steering rule that chose the queue pair
+  uint16_t cvlan = 0;         ///< the tag that was taken out of the frame
   uint64_t timestamp_ns = 0;  ///< CLOCK_MONOTONIC at completion, when the queue keeps time
   uint64_t wallclock_ns = 0;  ///< CLOCK_REALTIME likewise
 };

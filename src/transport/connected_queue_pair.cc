@@ -32,7 +32,13 @@ void ConnectedQueuePair::cut_off() {
   if (channel_) config.lane->lost(*channel_);
 }
 
+/// The peer talks although this side has not been told to: a passive side may take it as the sign to go to RTS.
+void ConnectedQueuePair::established() {
+  if (!std::exchange(established_, true)) config.listener->async_event(IBV_EVENT_COMM_EST);
+}
+
 void ConnectedQueuePair::reset() {
+  established_ = false;
   QueuePair::reset();
   requester.reset();
   responder.reset();
@@ -76,6 +82,7 @@ void ConnectedQueuePair::receive(Channel& from, const wire::Packet& packet) {
     default: break;
   }
   if (can_receive()) {
+    if (state() == IBV_QPS_RTR) established();
     responder.request(packet);
   } else {
     refuse_not_connected(from, packet);  // the requester's budget ends it

@@ -56,8 +56,10 @@ class ConnectedQueuePair : public QueuePair,
 
  private:
   void park(Channel& from, const wire::Packet& packet);
+  void established();
 
   Channel* channel_ = nullptr;
+  bool established_ = false;  ///< told so, in RTR
   /// Packets of a peer whose route is still being looked up here.
   struct Early {
     std::array<unsigned char, 16> process;

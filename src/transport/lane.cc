@@ -93,6 +93,7 @@ size_t Lane::pass() {
   settle();
   size_t happened = 0;
   for (size_t i = 0; i < rails_.size(); ++i) happened += rails_[i]->endpoint->poll(*this);
+  for (Source* source : sources_) happened += source->poll();
   run_kicked();
   if (!stalled_.empty()) retry_stalled();
   if (++passes_ % kTimerPasses == 0 && !timers_.empty()) expire_timers();

@@ -27,6 +27,15 @@ inline constexpr uint32_t kSlotSize = 1u << kSlotBits;
 
 class Lane final : public fabric::Sink {
  public:
+  /// Something besides the rails that brings work. Looked at in every pass, with the lock held.
+  class Source {
+   public:
+    virtual size_t poll() = 0;
+
+   protected:
+    ~Source() = default;
+  };
+
   Lane();
   ~Lane();
 
@@ -52,6 +61,7 @@ class Lane final : public fabric::Sink {
     return slot ? slot->members[qpn % kSlotSize] : nullptr;
   }
   void open_slot(uint32_t slot);
+  void add_source(Source& source) { sources_.push_back(&source); }
 
   Channel& loopback() { return *loopback_; }
   Rail& add_rail(std::unique_ptr<fabric::Endpoint> endpoint);
@@ -131,6 +141,7 @@ class Lane final : public fabric::Sink {
   uint32_t idle_passes_ = 0;
   std::array<std::unique_ptr<Slot>, kSlotCount> slots_;
   std::vector<std::unique_ptr<Rail>> rails_;
+  std::vector<Source*> sources_;
   std::vector<std::unique_ptr<Channel>> channels_;  ///< by token index; nullptr: free or reserved
   std::vector<uint16_t> free_tokens_;
   std::vector<Channel*> lost_;

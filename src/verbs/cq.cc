@@ -12,8 +12,7 @@ namespace {
 constexpr uint64_t kTimestampFlags =
     IBV_WC_EX_WITH_COMPLETION_TIMESTAMP | IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
 
-constexpr uint64_t kKnownFlags =
-    IBV_CREATE_CQ_SUP_WC_FLAGS & ~uint64_t{IBV_WC_EX_WITH_TM_INFO | IBV_WC_EX_WITH_FLOW_TAG | IBV_WC_EX_WITH_CVLAN};
+constexpr uint64_t kKnownFlags = IBV_CREATE_CQ_SUP_WC_FLAGS & ~uint64_t{IBV_WC_EX_WITH_TM_INFO};
 
 void use_channel(CompChannel& channel, int change) {
   pthread_mutex_t& mutex = channel.abi.context->mutex;

@@ -201,6 +201,7 @@ Result<Qp*> create_qp_ex(Context&, ibv_qp_init_attr_ex& attr) {
 }
 
 Result<void> destroy_qp(Qp& qp) {
+  if (qp.flows.load() != 0) return Error{EBUSY};
   Engine& self = engine();
   auto guard = self.lane.hold();
   silence(qp, guard);

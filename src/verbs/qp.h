@@ -16,6 +16,8 @@
 
 namespace vb {
 
+class FrameTarget;
+
 /// ibv_qp is the head of ibv_qp_ex, so that one object serves both.
 struct Qp {
   explicit Qp(std::unique_ptr<QueuePair> queue_pair) : owned(std::move(queue_pair)), transport(*owned) {}
@@ -28,7 +30,9 @@ struct Qp {
   uint64_t send_ops = 0;        ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP
   SendWqe* building = nullptr;  ///< the WR that a builder is at
   int build_error = 0;
-  unsigned async_sent = 0;  ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
+  FrameTarget* frames = nullptr;  ///< where steered frames go: of raw packet queue pairs only
+  std::atomic<int> flows{0};      ///< steering rules that lead here
+  unsigned async_sent = 0;        ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
 
   struct Events final : QueuePair::Listener {
     explicit Events(Qp& owner) : qp(owner) {}
