@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transport/connected_queue_pair.h"
 
+#include <utility>
+
 #include "transport/channel.h"
 #include "transport/lane.h"
 
