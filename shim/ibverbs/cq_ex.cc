@@ -25,9 +25,10 @@ uint16_t read_cvlan(ibv_cq_ex* cq) { return current(cq).cvlan; }
 uint64_t read_completion_ts(ibv_cq_ex* cq) { return current(cq).timestamp_ns; }
 uint64_t read_completion_wallclock_ns(ibv_cq_ex* cq) { return current(cq).wallclock_ns; }
 
-// An Ethernet link has no LIDs and one service level.
+uint8_t read_sl(ibv_cq_ex* cq) { return current(cq).sl; }
+
+// An Ethernet link has no LIDs.
 uint32_t read_slid(ibv_cq_ex*) { return 0; }
-uint8_t read_sl(ibv_cq_ex*) { return 0; }
 uint8_t read_dlid_path_bits(ibv_cq_ex*) { return 0; }
 
 void start_unsupported(ibv_cq_ex& table) {

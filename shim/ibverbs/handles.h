@@ -4,6 +4,7 @@
 
 #include <infiniband/verbs.h>
 
+#include "verbs/ah.h"
 #include "verbs/comp_channel.h"
 #include "verbs/context.h"
 #include "verbs/cq.h"
@@ -22,6 +23,7 @@ inline ibv_td* handle(Td& td) { return &td.abi; }
 inline ibv_mr* handle(Mr& mr) { return &mr.abi; }
 inline ibv_comp_channel* handle(CompChannel& channel) { return &channel.abi; }
 inline ibv_cq* handle(Cq& cq) { return reinterpret_cast<ibv_cq*>(&cq.abi); }
+inline ibv_ah* handle(Ah& ah) { return &ah.abi; }
 inline ibv_srq* handle(Srq& srq) { return &srq.abi; }
 inline ibv_qp* handle(Qp& qp) { return &qp.abi.qp_base; }
 

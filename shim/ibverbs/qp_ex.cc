@@ -52,6 +52,10 @@ void builder_set_inline_data_list(ibv_qp_ex* qp, size_t count, const ibv_data_bu
   wr_inline_list(of(qp), list, count);
 }
 
+void builder_set_ud_addr(ibv_qp_ex* qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey) {
+  wr_ud_address(of(qp), ah, remote_qpn, remote_qkey);
+}
+
 void builder_bind_mw(ibv_qp_ex* qp, ibv_mw*, uint32_t, const ibv_mw_bind_info*) {
   report_unsupported<"ibv_wr_bind_mw">();
   wr_begin(of(qp), IBV_WR_BIND_MW, {}, 0);
@@ -101,6 +105,7 @@ void fill_builders(Qp& qp) {
   table.wr_start = builder_start;
   table.wr_complete = builder_complete;
   table.wr_abort = builder_abort;
+  table.wr_set_ud_addr = builder_set_ud_addr;
   table.wr_set_sge = builder_set_sge;
   table.wr_set_sge_list = builder_set_sge_list;
   table.wr_set_inline_data = builder_set_inline_data;

@@ -93,6 +93,20 @@ std::optional<in_addr> gid_ipv4(const Gid& gid) {
   return last_four(gid);
 }
 
+bool is_group(const Gid& gid) {
+  if (starts_with(gid, kMappedPrefix)) return IN_MULTICAST(ntohl(last_four(gid).s_addr));
+  return gid.raw[0] == 0xff;
+}
+
+SocketAddress with_port(SocketAddress address, uint16_t port) {
+  if (address.get()->sa_family == AF_INET) {
+    reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port = htons(port);
+  } else {
+    reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port = htons(port);
+  }
+  return address;
+}
+
 std::optional<SocketAddress> gid_to_address(const Gid& gid, uint16_t port, uint32_t scope) {
   if (const auto address = gid_ipv4(gid)) return ipv4_socket(*address, port);
   if (gid_form(gid) != GidForm::kIpv6) return std::nullopt;

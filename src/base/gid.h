@@ -46,6 +46,11 @@ Gid ipv6_gid(const in6_addr& address);
 /// The IPv4 address of the two IPv4 forms.
 std::optional<in_addr> gid_ipv4(const Gid& gid);
 
+/// An IPv6 multicast address, or the IPv4-mapped form of an IPv4 one.
+bool is_group(const Gid& gid);
+
+SocketAddress with_port(SocketAddress address, uint16_t port);
+
 /// Where the host behind `gid` is reached. `scope` is the interface index that an IPv6 link-local address needs.
 /// Nothing when the GID names no host.
 std::optional<SocketAddress> gid_to_address(const Gid& gid, uint16_t port, uint32_t scope = 0);

@@ -87,6 +87,7 @@ void Channel::retry() {
     if (!backlog_) backlog_tail_ = &backlog_;
     if (status != 0) released(frame, status);
   }
+  deaf = false;
   List<QueuePair, OnStalled> taken;
   stalled_.move_to(taken);
   while (!taken.empty()) taken.pop_front().room_again();
@@ -113,6 +114,29 @@ void Channel::wake_peer() {
   if (asleep.load(std::memory_order_relaxed) != 0 && asleep.exchange(0) != 0) peer_.link->ring_doorbell();
 }
 
+bool Channel::assemble(wire::Packet& packet) {
+  if (packet.header.kind == wire::Kind::kDatagram) {
+    if (!partial_) partial_ = std::make_unique<Partial>();
+    partial_->packet = packet;
+    partial_->packet.source = {};
+    partial_->payload.assign(packet.payload.begin(), packet.payload.end());
+    return false;
+  }
+  std::unique_ptr<Partial>& partial = partial_;
+  bool fits = partial && !partial->payload.empty() && partial->packet.header.src_qpn == packet.header.src_qpn &&
+              partial->packet.header.dst_qpn == packet.header.dst_qpn &&
+              partial->payload.size() + packet.payload.size() == partial->packet.length;
+  if (!fits) {
+    ++rejected;
+    return false;
+  }
+  partial->payload.insert(partial->payload.end(), packet.payload.begin(), packet.payload.end());
+  packet = partial->packet;
+  packet.payload = partial->payload;
+  partial->packet.length = 0;  // It is taken: a second rest finds nothing to fit to.
+  return true;
+}
+
 void Channel::attach(ConnectedQueuePair& qp) { members_.push_back(qp); }
 
 void Channel::add_route(Route& route) { routes_.push_back(route); }
@@ -126,10 +150,14 @@ void Channel::die(bool crashed) {
   }
   while (backlog_) drop(*std::exchange(backlog_, backlog_->next));
   backlog_tail_ = &backlog_;
-  while (!stalled_.empty()) stalled_.pop_front();
+  List<QueuePair, OnStalled> left;
+  stalled_.move_to(left);
   while (!routes_.empty()) routes_.pop_front().channel = nullptr;
   if (peer_.link) std::exchange(peer_.link, nullptr)->channel_gone();
   members_.for_each([&](ConnectedQueuePair& qp) { qp.peer_gone(crashed); });
+  while (!left.empty())
+    left.pop_front().room_again();  // Who is not bound to this channel looks for
+                                    // another one.
 }
 
 void Channel::probe() {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/list.h"
 #include "fabric/endpoint.h"
@@ -63,6 +64,8 @@ class Channel : public ListNode<Channel, OnDirty> {
 
   /// The largest payload that travels inside a request or an answer.
   size_t eager_limit() const { return eager_limit_; }
+  /// The largest packet.
+  size_t frame_room() const { return rail_.endpoint->traits().frame_size - sizeof(wire::FrameHeader); }
 
   enum class Use { kRequest, kAnswer };
   /// Room for a packet of `size` bytes at the end of the frame being filled, or nullptr: then wait(). Requests leave
@@ -78,6 +81,10 @@ class Channel : public ListNode<Channel, OnDirty> {
   void released(fabric::Frame& frame, int error);
   /// A transfer was handed to the fabric: a sleeping peer may have to help.
   void moved() { wake_peer(); }
+
+  /// A datagram that needs two packets. True: it is complete, and `packet` is
+  /// all of it (until the next call).
+  bool assemble(wire::Packet& packet);
 
   void attach(ConnectedQueuePair& qp);
   /// A route that leads here; it forgets when the channel dies.
@@ -95,12 +102,21 @@ class Channel : public ListNode<Channel, OnDirty> {
 
   /// The peer is known to have its end: for who accepted the connection, when the first frame comes.
   bool confirmed = true;
+  /// It has taken nothing for so long that datagrams do not wait for it any
+  /// more.
+  bool deaf = false;
   /// What frames that arrive here begin with.
   uint64_t token = 0;
   /// Malformed or misdirected packets: rejected, and counted.
   uint64_t rejected = 0;
 
  private:
+  /// The first packet of a datagram, and as much of the payload as has come.
+  struct Partial {
+    wire::Packet packet;
+    std::vector<unsigned char> payload;
+  };
+
   bool open_frame(Use use);
   void submit(fabric::Frame& frame);
   void drop(fabric::Frame& frame);
@@ -115,6 +131,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   fabric::Frame* current_ = nullptr;
   fabric::Frame* backlog_ = nullptr;
   fabric::Frame** backlog_tail_ = &backlog_;
+  std::unique_ptr<Partial> partial_;
   List<QueuePair, OnStalled> stalled_;
   List<ConnectedQueuePair, OnChannel> members_;
   List<Route, OnChannelRoutes> routes_;

@@ -53,6 +53,11 @@ void CompletionQueue::push(const Cqe& cqe, bool solicited) {
   if (overflow) listener_->overflow();
 }
 
+uint32_t CompletionQueue::pending() {
+  std::lock_guard guard(lock_);
+  return tail_ - head_;
+}
+
 bool CompletionQueue::arm(bool solicited_only) {
   std::lock_guard guard(lock_);
   bool fresh = armed_ == kNot;

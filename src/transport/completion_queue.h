@@ -22,8 +22,9 @@ struct Cqe {
   uint32_t qp_num = 0;
   uint32_t src_qp = 0;
   uint32_t wc_flags = 0;
-  uint32_t flow_tag = 0;      ///< of the steering rule that chose the queue pair
-  uint16_t cvlan = 0;         ///< the tag that was taken out of the frame
+  uint32_t flow_tag = 0;  ///< of the steering rule that chose the queue pair
+  uint16_t cvlan = 0;     ///< the tag that was taken out of the frame
+  uint8_t sl = 0;
   uint64_t timestamp_ns = 0;  ///< CLOCK_MONOTONIC at completion, when the queue keeps time
   uint64_t wallclock_ns = 0;  ///< CLOCK_REALTIME likewise
 };
@@ -58,6 +59,9 @@ class CompletionQueue {
     lock_.unlock();
     return count;
   }
+
+  /// Completions that nobody has polled yet.
+  uint32_t pending();
 
   /// One event for the next completion (the next solicited one). ibv_req_notify_cq(3). True: it was not armed before.
   bool arm(bool solicited_only);

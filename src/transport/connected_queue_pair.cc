@@ -65,7 +65,7 @@ void ConnectedQueuePair::peer_gone(bool crashed) {
 }
 
 void ConnectedQueuePair::receive(Channel& from, const wire::Packet& packet) {
-  bool request = packet.header.kind <= Kind::kFetchAdd;
+  bool request = wire::is_request(packet.header.kind);
   bool expected_source = packet.header.src_qpn == path.dest_qpn && state() != IBV_QPS_RESET && state() != IBV_QPS_INIT;
   if (expected_source && !channel_ && route) return park(from, packet);
   if (!expected_source || !channel_ || !channel_->same_peer(from)) {
@@ -83,6 +83,7 @@ void ConnectedQueuePair::receive(Channel& from, const wire::Packet& packet) {
     case Kind::kAck: return;
     default: break;
   }
+  if (!request) return;
   if (can_receive()) {
     if (state() == IBV_QPS_RTR) established();
     responder.request(packet);

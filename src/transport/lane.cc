@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "fabric/loopback_endpoint.h"
+#include "transport/datagram_queue_pair.h"
 #include "wire/packet.h"
 
 namespace vb {
@@ -91,6 +92,7 @@ void Lane::after_program_pass(size_t happened) {
 size_t Lane::pass() {
   if (closed_) return 0;
   settle();
+  if (!late_.empty()) catch_up();
   size_t happened = 0;
   for (size_t i = 0; i < rails_.size(); ++i) happened += rails_[i]->endpoint->poll(*this);
   for (Source* source : sources_) happened += source->poll();
@@ -114,6 +116,12 @@ void Lane::settle() {
     qp.responder.send_acknowledgement();
     if (static_cast<ListNode<ConnectedQueuePair, OnOwing>&>(qp).linked()) return;  // no room now
   }
+}
+
+void Lane::catch_up() {
+  List<DatagramQueuePair, OnLate> late;
+  late_.move_to(late);
+  while (!late.empty()) late.pop_front().catch_up();
 }
 
 void Lane::run_kicked() {
@@ -185,10 +193,11 @@ void Lane::received(std::span<const unsigned char> frame) {
       ++channel->rejected;
       return;
     }
+    if (packet.is_fragment() && !channel->assemble(packet)) continue;
     QueuePair* qp = find(packet.header.dst_qpn);
     if (qp) {
       qp->receive(*channel, packet);
-    } else if (packet.header.kind <= wire::Kind::kFetchAdd) {
+    } else if (wire::is_request(packet.header.kind)) {
       refuse_not_connected(*channel, packet);
     } else if (packet.header.kind == wire::Kind::kQuiesce) {
       answer_quiesce(*channel, packet);

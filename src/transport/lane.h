@@ -16,6 +16,7 @@
 #include "fabric/endpoint.h"
 #include "transport/channel.h"
 #include "transport/connected_queue_pair.h"
+#include "transport/datagram_queue_pair.h"
 #include "transport/memory.h"
 
 namespace vb {
@@ -94,6 +95,7 @@ class Lane final : public fabric::Sink {
   // --- what the transport tells ---
   void watch(QueuePair& qp) { outstanding_.push_back(qp); }
   void owe(ConnectedQueuePair& qp) { owing_.push_back(qp); }
+  void late(DatagramQueuePair& qp) { late_.push_back(qp); }
   void dirty(Channel& channel) { dirty_.push_back(channel); }
   void stalled(Channel& channel);
   void lost(Channel& channel) { lost_.push_back(&channel); }
@@ -130,6 +132,7 @@ class Lane final : public fabric::Sink {
   void run_kicked();
   void flush_dirty();
   void retry_stalled();
+  void catch_up();
   void expire_timers();
   void bury();
   void after_program_pass(size_t happened);
@@ -149,6 +152,7 @@ class Lane final : public fabric::Sink {
   Channel* loopback_ = nullptr;
   List<QueuePair, OnOutstanding> outstanding_;
   List<ConnectedQueuePair, OnOwing> owing_;
+  List<DatagramQueuePair, OnLate> late_;
   List<Channel, OnDirty> dirty_;
   std::vector<Channel*> stalled_;
   std::priority_queue<Timer> timers_;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transport/queue_pair.h"
 
+#include <algorithm>
+
+#include "transport/lane.h"
+#include "transport/opcodes.h"
+
 namespace vb {
 
 void QueuePair::fail(ibv_wc_status first, uint32_t vendor_error) {
@@ -27,6 +32,84 @@ void QueuePair::flush_receives() {
     cqe.src_qp = path.dest_qpn;
     config.recv_cq->push(cqe, true);
   }
+}
+
+void QueuePair::complete_send(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
+  bool signaled = (wqe.flags & IBV_SEND_SIGNALED) != 0 || config.signal_all;
+  Cqe cqe;
+  cqe.wr_id = wqe.wr_id;
+  cqe.status = status;
+  cqe.opcode = opcodes::completion(wqe.opcode);
+  cqe.vendor_err = vendor_error;
+  cqe.byte_len = wqe.length;
+  cqe.qp_num = qpn;
+  cqe.src_qp = path.dest_qpn;
+  send_queue.retire();
+  if ((signaled || status != IBV_WC_SUCCESS) && !mute) config.send_cq->push(cqe, false);
+}
+
+bool QueuePair::resolve_sges(SendWqe& wqe, unsigned access) {
+  MemoryTable& memory = config.lane->memory;
+  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
+    const ibv_sge& sge = wqe.sges()[i];
+    if (sge.length == 0) continue;
+    wqe.exposed()[i] = memory.local(sge.lkey, config.pd, sge.addr, sge.length, access);
+    if (!wqe.exposed()[i]) return false;
+  }
+  return true;
+}
+
+void QueuePair::gather(SendWqe& wqe, unsigned char* at) {
+  if (wqe.is_inline()) {
+    memcpy(at, wqe.inline_data(), wqe.length);
+    return;
+  }
+  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
+    const ibv_sge& sge = wqe.sges()[i];
+    if (sge.length == 0) continue;
+    memcpy(at, wqe.exposed()[i]->host(sge.addr), sge.length);
+    at += sge.length;
+  }
+}
+
+namespace {
+
+/// Copies as much of `part` as there is room for, and takes both forward.
+void copy_some(unsigned char*& at, uint64_t& room, std::span<const unsigned char>& part) {
+  size_t size = std::min<uint64_t>(room, part.size());
+  memcpy(at, part.data(), size);
+  at += size;
+  room -= size;
+  part = part.subspan(size);
+}
+
+}  // namespace
+
+ibv_wc_status QueuePair::scatter(const ReceiveWqe& receive,
+                                 std::initializer_list<std::span<const unsigned char>> parts) {
+  uint64_t size = 0, room = 0;
+  for (auto& part : parts) size += part.size();
+  for (uint32_t i = 0; i < receive.sge_count; ++i) room += receive.sge[i].length;
+  if (room < size) return IBV_WC_LOC_LEN_ERR;
+  MemoryRegion* regions[kMaxReceiveSge];
+  for (uint32_t i = 0; i < receive.sge_count && size > 0; ++i) {
+    const ibv_sge& sge = receive.sge[i];
+    if (sge.length == 0) continue;
+    size -= std::min<uint64_t>(size, sge.length);
+    regions[i] = config.lane->memory.local(sge.lkey, config.receive_pd, sge.addr, sge.length, kLocalWrite);
+    if (!regions[i]) return IBV_WC_LOC_PROT_ERR;
+  }
+  const auto* part = parts.begin();
+  std::span<const unsigned char> rest = *part;
+  for (uint32_t i = 0; i < receive.sge_count && part != parts.end(); ++i) {
+    uint64_t left = receive.sge[i].length;
+    unsigned char* at = left ? regions[i]->host(receive.sge[i].addr) : nullptr;
+    while (left > 0 && part != parts.end()) {
+      if (!rest.empty()) copy_some(at, left, rest);
+      if (rest.empty() && ++part != parts.end()) rest = *part;
+    }
+  }
+  return IBV_WC_SUCCESS;
 }
 
 void QueuePair::reset() {

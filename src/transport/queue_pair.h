@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 
 #include "base/list.h"
 #include "transport/completion_queue.h"
@@ -54,6 +56,7 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>, public ListNode<Que
     Listener* listener = nullptr;
     ibv_qp_type type = IBV_QPT_RC;
     const void* pd = nullptr;
+    const void* receive_pd = nullptr;  ///< of receive WRs: an SRQ has its own
     CompletionQueue* send_cq = nullptr;
     CompletionQueue* recv_cq = nullptr;
     ReceiveQueue* shared_receives = nullptr;  ///< an SRQ's, or nullptr
@@ -111,6 +114,20 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>, public ListNode<Que
   virtual void reset();
   /// Leaves channels, routes and lists.
   virtual void detach();
+
+  // --- what every kind is made of ---
+  /// Ends the oldest send WR. Its slot is free before the completion shows: who
+  /// polls it may post at once.
+  void complete_send(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error);
+  /// Finds the regions of a WR's SGEs, and notes them in it (SendWqe::exposed).
+  /// False: one of them grants no access.
+  bool resolve_sges(SendWqe& wqe, unsigned access);
+  /// Copies what a resolved WR sends to `at`.
+  static void gather(SendWqe& wqe, unsigned char* at);
+  /// Copies the parts, one after the other, to where a receive WR wants them.
+  /// LOC_LEN_ERR: it has too little room. LOC_PROT_ERR: an SGE that is needed
+  /// leads nowhere. Then nothing is copied.
+  ibv_wc_status scatter(const ReceiveWqe& receive, std::initializer_list<std::span<const unsigned char>> parts);
 
  protected:
   /// The part of fail() that depends on the kind: stops everything, and flushes when nothing moves any more.

@@ -72,7 +72,7 @@ Requester::Sent Requester::send_data(SendWqe& wqe) {
     wqe.status = IBV_WC_LOC_LEN_ERR;
     return Sent::kBad;
   }
-  if (!wqe.is_inline() && !check_sges(wqe, kLocalRead)) return Sent::kBad;
+  if (!wqe.is_inline() && !qp_.resolve_sges(wqe, kLocalRead)) return Sent::kBad;
   if (wqe.is_inline() || wqe.length <= qp_.channel()->eager_limit()) return put_inline(wqe, kind);
   return put_indirect(wqe, kind, fabric::kRemoteRead);
 }
@@ -82,7 +82,7 @@ Requester::Sent Requester::send_read(SendWqe& wqe) {
     wqe.status = IBV_WC_LOC_QP_OP_ERR;
     return Sent::kBad;
   }
-  if (!check_sges(wqe, kLocalWrite)) return Sent::kBad;
+  if (!qp_.resolve_sges(wqe, kLocalWrite)) return Sent::kBad;
   if (wqe.length > qp_.channel()->eager_limit()) return put_indirect(wqe, Kind::kRead, fabric::kRemoteWrite);
   unsigned char* at = begin(wqe, Kind::kRead, 0, sizeof(wire::RdmaHeader));
   if (!at) return Sent::kLater;
@@ -96,7 +96,7 @@ Requester::Sent Requester::send_atomic(SendWqe& wqe) {
     wqe.status = qp_.path.max_rd_atomic == 0 ? IBV_WC_LOC_QP_OP_ERR : IBV_WC_LOC_LEN_ERR;
     return Sent::kBad;
   }
-  if (!check_sges(wqe, kLocalWrite)) return Sent::kBad;
+  if (!qp_.resolve_sges(wqe, kLocalWrite)) return Sent::kBad;
   Kind kind = wqe.opcode == IBV_WR_ATOMIC_CMP_AND_SWP ? Kind::kCompareSwap : Kind::kFetchAdd;
   unsigned char* at = begin(wqe, kind, 0, sizeof(wire::AtomicHeader));
   if (!at) return Sent::kLater;
@@ -128,16 +128,7 @@ Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
     memcpy(at, &rdma, sizeof rdma);
     at += sizeof rdma;
   }
-  if (wqe.is_inline()) {
-    memcpy(at, wqe.inline_data(), wqe.length);
-  } else {
-    for (uint32_t i = 0; i < wqe.sge_count; ++i) {
-      const ibv_sge& sge = wqe.sges()[i];
-      if (sge.length == 0) continue;
-      memcpy(at, wqe.exposed()[i]->host(sge.addr), sge.length);
-      at += sge.length;
-    }
-  }
+  qp_.gather(wqe, at);
   return Sent::kYes;
 }
 
@@ -171,17 +162,6 @@ Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposu
   wqe.indirect = true;
   ++exposed_;
   return Sent::kYes;
-}
-
-bool Requester::check_sges(SendWqe& wqe, unsigned access) {
-  MemoryTable& memory = qp_.config.lane->memory;
-  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
-    const ibv_sge& sge = wqe.sges()[i];
-    if (sge.length == 0) continue;
-    wqe.exposed()[i] = memory.local(sge.lkey, qp_.config.pd, sge.addr, sge.length, access);
-    if (!wqe.exposed()[i]) return false;
-  }
-  return true;
 }
 
 void Requester::conceal(SendWqe& wqe) {
@@ -219,7 +199,7 @@ void Requester::answered(uint32_t msn) {
 }
 
 bool Requester::scatter(SendWqe& wqe, const unsigned char* data, size_t size) {
-  if (!check_sges(wqe, kLocalWrite)) return false;
+  if (!qp_.resolve_sges(wqe, kLocalWrite)) return false;
   for (uint32_t i = 0; i < wqe.sge_count && size > 0; ++i) {
     const ibv_sge& sge = wqe.sges()[i];
     if (sge.length == 0) continue;
@@ -258,7 +238,7 @@ void Requester::retire() {
     SendWqe& wqe = queue.at(queue.retired());
     if (!wqe.done && (wqe.reads_back() || !before(wqe.msn, acked_))) break;
     conceal(wqe);
-    complete(wqe, IBV_WC_SUCCESS, 0);
+    qp_.complete_send(wqe, IBV_WC_SUCCESS, 0);
     any = true;
   }
   if (any) restart_budgets();
@@ -283,7 +263,7 @@ void Requester::lose() {
     SendWqe& wqe = queue.at(queue.retired());
     if (queue.retired() == next_) ++next_;
     conceal(wqe);
-    complete(wqe, IBV_WC_SUCCESS, 0);
+    qp_.complete_send(wqe, IBV_WC_SUCCESS, 0);
   }
   acked_ = next_msn_;
   halted_ = false;
@@ -293,21 +273,6 @@ void Requester::lose() {
 bool Requester::drained() const { return qp_.send_queue.retired() == next_; }
 
 bool Requester::idle() const { return qp_.send_queue.retired() == qp_.send_queue.posted(); }
-
-/// Ends the oldest WR. Its slot is free before the completion shows: who polls it may post at once.
-void Requester::complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
-  bool signaled = (wqe.flags & IBV_SEND_SIGNALED) != 0 || qp_.config.signal_all;
-  Cqe cqe;
-  cqe.wr_id = wqe.wr_id;
-  cqe.status = status;
-  cqe.opcode = opcodes::completion(wqe.opcode);
-  cqe.vendor_err = vendor_error;
-  cqe.byte_len = wqe.length;
-  cqe.qp_num = qp_.qpn;
-  cqe.src_qp = qp_.path.dest_qpn;
-  qp_.send_queue.retire();
-  if ((signaled || status != IBV_WC_SUCCESS) && !qp_.mute) qp_.config.send_cq->push(cqe, false);
-}
 
 void Requester::restart_budgets() {
   rnr_left_ = qp_.path.rnr_retry;
@@ -421,7 +386,7 @@ void Requester::flush() {
   }
   for (uint32_t posted = queue.posted(); queue.retired() != posted;) {
     ibv_wc_status status = std::exchange(first_status_, IBV_WC_WR_FLUSH_ERR);
-    complete(queue.at(queue.retired()), status, status == IBV_WC_WR_FLUSH_ERR ? 0 : first_vendor_error_);
+    qp_.complete_send(queue.at(queue.retired()), status, status == IBV_WC_WR_FLUSH_ERR ? 0 : first_vendor_error_);
   }
   next_ = queue.retired();
   reads_ = 0;

@@ -59,14 +59,12 @@ class Requester {
   Sent put_inline(SendWqe& wqe, wire::Kind kind);
   Sent put_indirect(SendWqe& wqe, wire::Kind kind, unsigned exposure);
   unsigned char* begin(const SendWqe& wqe, wire::Kind kind, uint8_t flags, size_t body);
-  bool check_sges(SendWqe& wqe, unsigned access);
   bool scatter(SendWqe& wqe, const unsigned char* data, size_t size);
   void fail_oldest(ibv_wc_status status);
   void lose();
   void conceal(SendWqe& wqe);
   void answered(uint32_t msn);
   void retire();
-  void complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error);
   void rewind(uint32_t msn);
   void refused_not_ready(const wire::Packet& packet);
   void refused_not_connected(const wire::Packet& packet);

@@ -95,7 +95,7 @@ bool Responder::resolve_receive(uint64_t length) {
   for (uint32_t i = 0; i < receive_.sge_count && length > 0; ++i) {
     const ibv_sge& sge = receive_.sge[i];
     if (sge.length == 0) continue;
-    MemoryRegion* region = memory.local(sge.lkey, qp_.config.pd, sge.addr, sge.length, kLocalWrite);
+    MemoryRegion* region = memory.local(sge.lkey, qp_.config.receive_pd, sge.addr, sge.length, kLocalWrite);
     if (!region) return false;
     uint64_t part = std::min<uint64_t>(sge.length, length);
     segments_.push_back({region->host(sge.addr), part, region});

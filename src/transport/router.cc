@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "fabric/ofi_endpoint.h"
+#include "transport/address_handle.h"
 
 namespace vb {
 
@@ -36,16 +37,6 @@ std::string address_text(const SocketAddress& address, bool with_port) {
   char host[NI_MAXHOST] = "", port[NI_MAXSERV] = "";
   getnameinfo(address.get(), address.length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
   return with_port ? std::string(host) + ' ' + port : std::string(host);
-}
-
-SocketAddress with_port(SocketAddress address, uint32_t port) {
-  auto number = htons(static_cast<uint16_t>(port));
-  if (address.get()->sa_family == AF_INET) {
-    reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port = number;
-  } else {
-    reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port = number;
-  }
-  return address;
 }
 
 SocketAddress local_address(int socket) {
@@ -138,7 +129,7 @@ wire::Hello Router::hello() const { return hello_; }
 
 bool Router::listen(Slot& slot, const std::vector<SocketAddress>& addresses) {
   for (const SocketAddress& address : addresses) {
-    SocketAddress bound = with_port(address, config().port_base + slot.number);
+    SocketAddress bound = with_port(address, static_cast<uint16_t>(config().port_base + slot.number));
     Fd socket(::socket(bound.get()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     int on = 1;
     setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -207,25 +198,46 @@ bool Router::own(const SocketAddress& address) {
 
 // --- routes ------------------------------------------------------------------------------------------------------
 
+/// nullptr: there is no such port.
+Route* Router::find_route(const SocketAddress& source, const SocketAddress& destination, uint32_t slot) {
+  uint32_t port = config().port_base + slot;
+  if (port > 65535) return nullptr;
+  SocketAddress peer = with_port(destination, static_cast<uint16_t>(port));
+  if (own(peer)) return &loopback_;
+  auto& route = routes_[address_text(source, false) + ' ' + address_text(peer, true)];
+  if (!route) route = std::make_unique<Route>(peer, with_port(source, 0));
+  return route.get();
+}
+
 Result<void> Router::connect(ConnectedQueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
                              uint32_t qpn) {
   qp.detach();
-  uint32_t port = config().port_base + (qpn >> kSlotBits);
-  if (port > 65535) return Error{EHOSTUNREACH};
-  SocketAddress peer = with_port(destination, port);
-  if (own(peer)) {
-    qp.bind(&lane_.loopback());
-    return {};
-  }
-  auto& route = routes_[address_text(source, false) + ' ' + address_text(peer, true)];
-  if (!route) route = std::make_unique<Route>(peer, with_port(source, 0));
-  qp.route = route.get();
+  Route* route = find_route(source, destination, qpn >> kSlotBits);
+  if (!route) return Error{EHOSTUNREACH};
+  qp.route = route;
   if (route->channel && route->channel->alive()) {
     qp.bind(route->channel);
     return {};
   }
   route->waiting.push_back(qp);
   return route->connecting ? Result<void>() : start(*route);
+}
+
+Route* Router::route_to(AddressHandle& address, uint32_t qpn) {
+  uint32_t slot = qpn >> kSlotBits;
+  auto generation = static_cast<uint32_t>(slots_.size());  // a slot may have become our own
+  auto& cache = address.cache;
+  if (cache.slot != slot || cache.generation != generation) {
+    cache = {slot, generation, find_route(address.source, address.destination, slot)};
+  }
+  return cache.route;
+}
+
+bool Router::seek(Route& route) {
+  if (route.connecting) return true;
+  if (route.retry_at_ns > clock_ns()) return false;
+  if (!start(route)) not_found(route);
+  return route.connecting;
 }
 
 Result<void> Router::start(Route& route) {
@@ -243,6 +255,16 @@ Result<void> Router::start(Route& route) {
   return {};
 }
 
+namespace {
+/// The route is found, or it is not: either way whoever waits goes on.
+void resume_datagrams(Route& route) {
+  route.slow = false;
+  List<QueuePair, OnStalled> waiting;
+  route.waiting_datagrams.move_to(waiting);
+  while (!waiting.empty()) waiting.pop_front().room_again();
+}
+}  // namespace
+
 void Router::found(Route& route, Channel& channel) {
   route.connecting = false;
   route.retry_delay_ns = 0;
@@ -251,6 +273,7 @@ void Router::found(Route& route, Channel& channel) {
   List<ConnectedQueuePair, OnRoute> waiting;
   route.waiting.move_to(waiting);
   while (!waiting.empty()) waiting.pop_front().bind(&channel);
+  resume_datagrams(route);
 }
 
 /// Nobody listens there (yet): queue pairs wait, until what is posted to them runs out of retries.
@@ -259,6 +282,7 @@ void Router::not_found(Route& route) {
   route.retry_delay_ns = std::clamp(route.retry_delay_ns * 2, kFirstRetry, kLastRetry);
   route.retry_at_ns = clock_ns() + route.retry_delay_ns;
   retrying_ = true;
+  resume_datagrams(route);
 }
 
 void Router::tick(uint64_t now_ns) {

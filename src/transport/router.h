@@ -20,6 +20,7 @@
 
 namespace vb {
 
+struct AddressHandle;
 struct OnChannelRoutes;
 
 /// Where a peer process listens, and who waits to be connected to it.
@@ -35,11 +36,13 @@ class Route : public ListNode<Route, OnChannelRoutes> {
   uint64_t retry_at_ns = 0;
   uint64_t retry_delay_ns = 0;
   List<ConnectedQueuePair, OnRoute> waiting;
+  bool slow = false;  ///< datagrams have waited too long for it: others do not
+  List<QueuePair, OnStalled> waiting_datagrams;
 };
 
 class Router {
  public:
-  explicit Router(Lane& lane) : lane_(lane) {}
+  explicit Router(Lane& lane) : lane_(lane) { loopback_.channel = &lane.loopback(); }
 
   /// Opens what every process needs: the presence page, the poller.
   Result<void> open();
@@ -53,6 +56,12 @@ class Router {
   /// ENETUNREACH, EHOSTUNREACH: the host knows at once that nothing leads there.
   Result<void> connect(ConnectedQueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
                        uint32_t qpn);
+
+  /// The route of datagrams. nullptr: no process can have such a QPN.
+  Route* route_to(AddressHandle& address, uint32_t qpn);
+  /// Looks for what is behind a route that has no channel. False: in vain a
+  /// moment ago, or at once.
+  bool seek(Route& route);
 
   /// Reconnects what failed, ends late handshakes.
   void tick(uint64_t now_ns);
@@ -98,6 +107,7 @@ class Router {
   Result<Slot*> lock_slot(uint32_t device, const std::vector<SocketAddress>& addresses);
   bool listen(Slot& slot, const std::vector<SocketAddress>& addresses);
   bool own(const SocketAddress& address);
+  Route* find_route(const SocketAddress& source, const SocketAddress& destination, uint32_t slot);
   Result<void> start(Route& route);
 
   Lane& lane_;
@@ -106,6 +116,7 @@ class Router {
   wire::Hello hello_{};
   std::vector<std::unique_ptr<Slot>> slots_;
   std::map<std::string, std::unique_ptr<Route>> routes_;
+  Route loopback_{{}, {}};                        ///< to this process itself
   std::map<std::string, std::string> providers_;  ///< by local address
   std::map<std::string, Rail*> rails_;            ///< by provider and local address
   List<ControlLink> links_;

@@ -13,16 +13,26 @@
 
 namespace vb {
 
+struct AddressHandle;
 struct MemoryRegion;
 
 /// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches
 /// into.
 struct SendWqe {
   uint64_t wr_id;
-  uint64_t remote_address;
+  union {
+    uint64_t remote_address;
+    AddressHandle* address;  ///< of a datagram: holds a reference
+  };
   uint64_t compare_add;
-  uint64_t swap;
-  uint32_t rkey;
+  union {
+    uint64_t swap;
+    uint32_t remote_qkey;  ///< of a datagram
+  };
+  union {
+    uint32_t rkey;
+    uint32_t remote_qpn;  ///< of a datagram
+  };
   uint32_t imm;     ///< immediate data (network byte order) or the rkey to invalidate
   uint32_t length;  ///< of all SGEs, or of the inline data
   uint32_t msn;     ///< given by the requester when it sends
@@ -64,6 +74,11 @@ class SendQueue {
   }
   void unreserve() { --reserved_; }
   void publish() { posted_.store(reserved_, std::memory_order_release); }
+  /// What is reserved and not published yet.
+  template <class Visit>
+  void for_each_reserved(Visit visit) {
+    for (uint32_t i = posted_.load(std::memory_order_relaxed); i != reserved_; ++i) visit(at(i));
+  }
   void rollback() { reserved_ = posted_.load(std::memory_order_relaxed); }
 
   // The requester's side.

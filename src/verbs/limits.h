@@ -39,8 +39,10 @@ inline constexpr int kMaxMr = 1 << 24;
 inline constexpr int kMaxPd = 1 << 18;
 inline constexpr uint32_t kMaxMsgSize = uint32_t{1} << 31;  // the InfiniBand maximum; at least 1 GiB is asked for
 
+// Address handles cost memory only.
+inline constexpr int kMaxAh = 1 << 24;
+
 // Not offered (yet): a program that finds 0 takes its other path, one that tries gets EOPNOTSUPP.
-inline constexpr int kMaxAh = 0;
 inline constexpr int kMaxMw = 0;
 inline constexpr int kMaxMcastGroups = 0;
 inline constexpr int kMaxMcastAttach = 0;

@@ -70,6 +70,7 @@ PortAttr port_attributes(const Device& device) {
   attr.base.max_msg_sz = kMaxMsgSize;
   attr.base.max_vl_num = 1;
   attr.base.port_cap_flags = IBV_PORT_CM_SUP | IBV_PORT_IP_BASED_GIDS;
+  attr.base.qkey_viol_cntr = static_cast<uint16_t>(std::min(device.qkey_violations.load(), 0xffffu));
   attr.base.flags = IBV_QPF_GRH_REQUIRED;
   return attr;
 }

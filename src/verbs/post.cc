@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "transport/engine.h"
 #include "transport/opcodes.h"
+#include "verbs/ah.h"
 #include "verbs/qp.h"
 
 namespace vb {
@@ -15,8 +16,11 @@ namespace {
 
 bool has_remote(uint8_t opcode) { return opcodes::is_write(opcode) || opcode == IBV_WR_RDMA_READ; }
 
+bool is_datagram(const Qp& qp) { return qp.init.qp_type == IBV_QPT_UD; }
+
 /// 0, or why a queue pair of this type does not take the opcode.
 int check_opcode(const Qp& qp, uint8_t opcode) {
+  if (is_datagram(qp)) return opcode == IBV_WR_SEND || opcode == IBV_WR_SEND_WITH_IMM ? 0 : EINVAL;
   switch (opcode) {
     case IBV_WR_SEND:
     case IBV_WR_SEND_WITH_IMM:
@@ -70,12 +74,23 @@ int put_inline(SendQueue& queue, SendWqe& wqe, const Buffer* list, size_t count)
   return 0;
 }
 
+/// Takes a reference to the address handle: nothing may fail afterwards.
+void put_address(SendWqe& wqe, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey) {
+  wqe.address = Ah::from(ah).transport;
+  wqe.address->retain();
+  wqe.remote_qpn = remote_qpn;
+  wqe.remote_qkey = remote_qkey;
+}
+
+bool names_queue_pair(uint32_t qpn) { return qpn <= 0xffffff; }
+
 int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   wqe.wr_id = wr.wr_id;
   wqe.opcode = static_cast<uint8_t>(wr.opcode);
   wqe.flags = static_cast<uint8_t>(wr.send_flags & ~IBV_SEND_INLINE);
   wqe.imm = wr.imm_data;
   if (int error = check_opcode(qp, wqe.opcode)) return error;
+  if (is_datagram(qp) && (!wr.wr.ud.ah || !names_queue_pair(wr.wr.ud.remote_qpn))) return EINVAL;
   if (has_remote(wqe.opcode)) {
     wqe.remote_address = wr.wr.rdma.remote_addr;
     wqe.rkey = wr.wr.rdma.rkey;
@@ -89,7 +104,9 @@ int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   auto count = static_cast<size_t>(wr.num_sge);
   bool copies = (wr.send_flags & IBV_SEND_INLINE) && !wqe.reads_back();
   SendQueue& queue = qp.transport.send_queue;
-  return copies ? put_inline(queue, wqe, wr.sg_list, count) : put_sges(queue, wqe, wr.sg_list, count);
+  int error = copies ? put_inline(queue, wqe, wr.sg_list, count) : put_sges(queue, wqe, wr.sg_list, count);
+  if (error == 0 && is_datagram(qp)) put_address(wqe, wr.wr.ud.ah, wr.wr.ud.remote_qpn, wr.wr.ud.remote_qkey);
+  return error;
 }
 
 }  // namespace
@@ -147,6 +164,11 @@ int wr_complete(Qp& qp) {
 }
 
 void wr_abort(Qp& qp) {
+  if (is_datagram(qp)) {
+    qp.transport.send_queue.for_each_reserved([](SendWqe& wqe) {
+      if (wqe.address) wqe.address->release();
+    });
+  }
   qp.transport.send_queue.rollback();
   qp.transport.send_queue.lock().unlock();
 }
@@ -165,6 +187,7 @@ void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint32_t imm) 
   wqe.imm = imm;
   wqe.remote_address = remote.address;
   wqe.rkey = remote.rkey;
+  if (is_datagram(qp)) wqe.address = nullptr;
   wqe.sge_count = 0;
   wqe.length = 0;
   qp.build_error = check_opcode(qp, wqe.opcode);
@@ -175,6 +198,16 @@ void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t comp
   if (qp.build_error) return;
   qp.building->compare_add = compare_add;
   qp.building->swap = swap;
+}
+
+void wr_ud_address(Qp& qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey) {
+  if (qp.build_error || !qp.building) return;
+  if (!is_datagram(qp) || !ah || !names_queue_pair(remote_qpn)) {
+    qp.build_error = EINVAL;
+    return;
+  }
+  if (qp.building->address) qp.building->address->release();
+  put_address(*qp.building, ah, remote_qpn, remote_qkey);
 }
 
 void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count) {

@@ -11,34 +11,36 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "transport/datagram_queue_pair.h"
 #include "transport/engine.h"
 #include "verbs/async_events.h"
 #include "verbs/device_registry.h"
 #include "verbs/limits.h"
 #include "verbs/qp_state.h"
+#include "verbs/route.h"
 
 namespace vb {
 
 namespace {
 
-constexpr uint64_t kSendOps =
-    IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM | IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM;
-constexpr uint64_t kReliableSendOps =
-    kSendOps | IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP | IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
+constexpr uint64_t kDatagramOps = IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM;
+constexpr uint64_t kUnreliableOps = kDatagramOps | IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM;
+constexpr uint64_t kReliableOps =
+    kUnreliableOps | IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP | IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
+
+/// The operations that a builder may be asked for. 0: there are no queue pairs
+/// of this type.
+uint64_t send_ops_of(ibv_qp_type type) {
+  switch (type) {
+    case IBV_QPT_RC: return kReliableOps;
+    case IBV_QPT_UC: return kUnreliableOps;
+    case IBV_QPT_UD: return kDatagramOps;
+    default: return 0;
+  }
+}
 
 /// How long a peer that lives may keep a queue pair from going.
 constexpr uint64_t kPatience = 5 * kSecond;
-
-Gid to_gid(const union ibv_gid& gid) {
-  Gid out;
-  memcpy(out.raw.data(), gid.raw, sizeof gid.raw);
-  return out;
-}
-
-std::vector<GidEntry> gid_table(const Device& device) {
-  std::shared_lock guard(device_lock());
-  return device.gids;
-}
 
 /// The addresses of a device, each once.
 std::vector<SocketAddress> addresses_of(const Device& device) {
@@ -56,7 +58,7 @@ std::vector<SocketAddress> addresses_of(const Device& device) {
 }
 
 Result<void> check(const ibv_qp_init_attr& attr, uint64_t send_ops) {
-  if (attr.qp_type != IBV_QPT_RC && attr.qp_type != IBV_QPT_UC) return Error{EOPNOTSUPP};
+  if (!send_ops_of(attr.qp_type)) return Error{EOPNOTSUPP};
   if (!attr.send_cq || !attr.recv_cq) return Error{EINVAL};
   const ibv_qp_cap& cap = attr.cap;
   auto over = [](uint32_t value, int limit) { return value > static_cast<uint32_t>(limit); };
@@ -64,7 +66,7 @@ Result<void> check(const ibv_qp_init_attr& attr, uint64_t send_ops) {
     return Error{EINVAL};
   }
   if (!attr.srq && (over(cap.max_recv_wr, kMaxQpWr) || over(cap.max_recv_sge, kMaxSge))) return Error{EINVAL};
-  if (send_ops & ~(attr.qp_type == IBV_QPT_RC ? kReliableSendOps : kSendOps)) return Error{EOPNOTSUPP};
+  if (send_ops & ~send_ops_of(attr.qp_type)) return Error{EOPNOTSUPP};
   return {};
 }
 
@@ -99,13 +101,17 @@ void fill_handle(Qp& qp, Pd& pd) {
   pthread_cond_init(&abi.cond, nullptr);
 }
 
-std::unique_ptr<QueuePair> make_transport(ibv_qp_type) { return std::make_unique<ConnectedQueuePair>(); }
+std::unique_ptr<QueuePair> make_transport(ibv_qp_type type, Device& device) {
+  if (type == IBV_QPT_UD) return std::make_unique<DatagramQueuePair>(engine().router, device.qkey_violations);
+  return std::make_unique<ConnectedQueuePair>();
+}
 
 Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
   if (auto fine = check(attr, send_ops); !fine) return Error{fine.error()};
   if (auto running = start_engine(); !running) return Error{running.error()};
   grant(attr.cap, attr.srq != nullptr);
-  auto qp = std::make_unique<Qp>(make_transport(attr.qp_type));
+  Device& device = *Context::from(pd.abi.context).device;
+  auto qp = std::make_unique<Qp>(make_transport(attr.qp_type, device));
   QueuePair& transport = qp->transport;
   const ibv_qp_cap& cap = attr.cap;
   auto sends = transport.send_queue.open(cap.max_send_wr, cap.max_send_sge, cap.max_inline_data,
@@ -120,11 +126,11 @@ Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
                       &qp->events,
                       attr.qp_type,
                       pd.domain,
+                      attr.srq ? Pd::from(attr.srq->pd).domain : pd.domain,
                       &Cq::from(attr.send_cq).queue,
                       &Cq::from(attr.recv_cq).queue,
                       attr.srq ? &Srq::from(attr.srq).queue : nullptr,
                       attr.sq_sig_all != 0};
-  Device& device = *Context::from(pd.abi.context).device;
   std::vector<SocketAddress> addresses = addresses_of(device);
   auto guard = self.lane.hold();
   auto qpn = self.router.allocate_qpn(device.index, addresses);
@@ -244,6 +250,7 @@ void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
   if (mask & IBV_QP_PKEY_INDEX) to.pkey_index = from.pkey_index;
   if (mask & IBV_QP_PORT) to.port_num = from.port_num;
   if (mask & IBV_QP_ACCESS_FLAGS) to.qp_access_flags = from.qp_access_flags;
+  if (mask & IBV_QP_QKEY) to.qkey = from.qkey;
   if (mask & IBV_QP_AV) to.ah_attr = from.ah_attr;
   if (mask & IBV_QP_PATH_MTU) to.path_mtu = from.path_mtu;
   if (mask & IBV_QP_DEST_QPN) to.dest_qp_num = from.dest_qp_num;
@@ -274,19 +281,13 @@ void apply(QueuePair& transport, const ibv_qp_attr& attr) {
   path.max_rd_atomic = attr.max_rd_atomic;
   path.max_dest_rd_atomic = attr.max_dest_rd_atomic;
   path.access = attr.qp_access_flags;
+  path.qkey = attr.qkey;
 }
 
 Result<void> connect(Qp& qp, const ibv_qp_attr& attr) {
-  Device& device = *Context::from(qp.abi.qp_base.context).device;
-  std::vector<GidEntry> gids = gid_table(device);
-  const ibv_global_route& grh = attr.ah_attr.grh;
-  if (grh.sgid_index >= gids.size() || !gids[grh.sgid_index].valid) return Error{EINVAL};
-  auto source = gid_to_address(to_gid(gids[grh.sgid_index].gid), 0);
-  auto destination = gid_to_address(to_gid(grh.dgid), 0, device.netdev);
-  if (!source || !destination) return Error{EINVAL};
-  // Both forms of an IPv4 address lead to it; an IPv6 peer needs an IPv6 source.
-  if (source->get()->sa_family != destination->get()->sa_family) return Error{ENETUNREACH};
-  return engine().router.connect(*qp.transport.connected(), *source, *destination, attr.dest_qp_num);
+  auto ends = resolve(*Context::from(qp.abi.qp_base.context).device, attr.ah_attr.grh);
+  if (!ends) return Error{ends.error()};
+  return engine().router.connect(*qp.transport.connected(), ends->source, ends->destination, attr.dest_qp_num);
 }
 
 void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr,
@@ -348,13 +349,12 @@ Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask) {
 Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
   auto guard = engine().lane.hold();
   ibv_qp_state state = qp.transport.state();
-  constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_AV | IBV_QP_PATH_MTU |
-                       IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+  constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_QKEY | IBV_QP_AV |
+                       IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
                        IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
                        IBV_QP_RNR_RETRY | IBV_QP_PATH_MIG_STATE | IBV_QP_ALT_PATH;
   keep(*attr, qp.attr, kAll);
   attr->qp_state = attr->cur_qp_state = state;
-  attr->qkey = 0;
   attr->cap = qp.init.cap;
   attr->en_sqd_async_notify = 0;
   attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.drained();

@@ -71,6 +71,7 @@ VB_API void wr_abort(Qp& qp);
 VB_API void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote,
                      uint32_t imm);  ///< imm: as it goes on the wire
 VB_API void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap);
+VB_API void wr_ud_address(Qp& qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey);
 VB_API void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count);
 VB_API void wr_inline_list(Qp& qp, const ibv_data_buf* list, size_t count);
 

@@ -37,10 +37,37 @@ constexpr Row kRows[] = {
     {IBV_QPS_SQE, IBV_QPS_RTS, 0, 0, 0, IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS},
 };
 
+constexpr int kDatagramLive = IBV_QP_CUR_STATE | IBV_QP_QKEY;
+
+/// Unreliable datagrams: no peer, no retries, but a Q_Key.
+constexpr struct {
+  ibv_qp_state from;
+  ibv_qp_state to;
+  Transition transition;
+} kDatagramRows[] = {
+    {IBV_QPS_RESET, IBV_QPS_INIT, {true, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY, 0}},
+    {IBV_QPS_INIT, IBV_QPS_INIT, {true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY}},
+    {IBV_QPS_INIT, IBV_QPS_RTR, {true, 0, IBV_QP_PKEY_INDEX | IBV_QP_QKEY}},
+    {IBV_QPS_RTR, IBV_QPS_RTS, {true, IBV_QP_SQ_PSN, kDatagramLive}},
+    {IBV_QPS_RTS, IBV_QPS_RTS, {true, 0, kDatagramLive}},
+    {IBV_QPS_RTS, IBV_QPS_SQD, {true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY}},
+    {IBV_QPS_SQD, IBV_QPS_RTS, {true, 0, kDatagramLive}},
+    {IBV_QPS_SQD, IBV_QPS_SQD, {true, 0, IBV_QP_PKEY_INDEX | IBV_QP_QKEY}},
+    {IBV_QPS_SQE, IBV_QPS_RTS, {true, 0, kDatagramLive}},
+};
+
+Transition datagram_transition(ibv_qp_state from, ibv_qp_state to) {
+  for (const auto& row : kDatagramRows) {
+    if (row.from == from && row.to == to) return row.transition;
+  }
+  return {};
+}
+
 }  // namespace
 
 Transition qp_transition(ibv_qp_type type, ibv_qp_state from, ibv_qp_state to) {
   if (to == IBV_QPS_RESET || (to == IBV_QPS_ERR && from != IBV_QPS_RESET)) return {true, 0, 0};
+  if (type == IBV_QPT_UD) return datagram_transition(from, to);
   bool reliable = type == IBV_QPT_RC;
   for (const Row& row : kRows) {
     if (row.from != from || row.to != to || (from == IBV_QPS_SQE && reliable)) continue;

@@ -38,6 +38,13 @@ bool decode_rdma(Reader& reader, Packet& packet) {
   return reader.rest().empty();
 }
 
+bool decode_datagram(Reader& reader, Packet& packet) {
+  if (!reader.take(packet.datagram) || packet.has(kIndirect)) return false;
+  packet.payload = reader.rest();
+  packet.length = packet.datagram.length;
+  return packet.length <= kMaxDatagram && packet.payload.size() <= packet.length;
+}
+
 bool decode_body(Reader reader, Packet& packet) {
   switch (packet.header.kind) {
     case Kind::kSend:
@@ -47,6 +54,8 @@ bool decode_body(Reader reader, Packet& packet) {
     case Kind::kCompareSwap:
     case Kind::kFetchAdd: return reader.take(packet.atomic) && reader.rest().empty();
     case Kind::kAtomicResponse: return reader.take(packet.atomic.compare_add) && reader.rest().empty();
+    case Kind::kDatagram: return decode_datagram(reader, packet);
+    case Kind::kDatagramRest: return !packet.has(kIndirect) && decode_payload(reader, packet);
     case Kind::kAck:
     case Kind::kNak:
     case Kind::kQuiesce:

@@ -25,9 +25,14 @@ enum class Kind : uint8_t {
   kAtomicResponse,
   kAck,
   kNak,
-  kQuiesce,   ///< the requester's queue pair stops: let go of its memory
-  kQuiesced,  ///< the answer: nothing of this responder touches the requester's memory any more
+  kQuiesce,       ///< the requester's queue pair stops: let go of its memory
+  kQuiesced,      ///< the answer: nothing of this responder touches the requester's memory any more
+  kDatagram,      ///< of an unreliable datagram queue pair; there is no answer
+  kDatagramRest,  ///< the end of the kDatagram right before it, which did not fit into one frame
 };
+
+/// What a responder answers.
+inline constexpr bool is_request(Kind kind) { return kind >= Kind::kSend && kind <= Kind::kFetchAdd; }
 
 enum Flag : uint8_t {
   kAckValid = 1,    ///< `ack` holds
@@ -76,6 +81,21 @@ struct AtomicHeader {
   uint64_t swap;
 };
 
+/// In front of a datagram's payload.
+struct DatagramHeader {
+  uint32_t length;  ///< of the whole payload, bytes
+  uint32_t qkey;
+  uint32_t class_and_flow;  ///< traffic class << 20 | flow label
+  uint8_t hop_limit;
+  uint8_t service_level;
+  uint16_t reserved;
+  unsigned char sgid[16];
+  unsigned char dgid[16];
+};
+
+/// The largest datagram: the port's MTU, bytes.
+inline constexpr uint32_t kMaxDatagram = 4096;
+
 /// In front of the Pieces of an indirect packet.
 struct IndirectHeader {
   uint32_t length;  ///< of the message, bytes
@@ -92,6 +112,7 @@ struct Piece {
 inline constexpr uint32_t kMaxPieces = 32;
 
 static_assert(sizeof(FrameHeader) == 8 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
+static_assert(sizeof(DatagramHeader) == 48);
 static_assert(sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 && sizeof(Piece) == 24);
 
 inline constexpr size_t padded(size_t size) { return (size + 7) & ~size_t{7}; }
@@ -119,6 +140,7 @@ struct Packet {
   PacketHeader header{};
   RdmaHeader rdma{};
   AtomicHeader atomic{};
+  DatagramHeader datagram{};
   uint32_t length = 0;  ///< of the message's data, wherever that is
   uint32_t piece_count = 0;
   const unsigned char* pieces = nullptr;  ///< unaligned; read with piece()
@@ -126,6 +148,10 @@ struct Packet {
   std::span<const unsigned char> source;  ///< the whole packet as it came
 
   bool has(Flag flag) const { return (header.flags & flag) != 0; }
+  /// Part of a datagram that came in two.
+  bool is_fragment() const {
+    return header.kind == Kind::kDatagramRest || (header.kind == Kind::kDatagram && payload.size() < datagram.length);
+  }
   Piece piece(uint32_t index) const {
     Piece out;
     memcpy(&out, pieces + index * sizeof out, sizeof out);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The transport of an unreliable datagram queue pair: no peer of its own, no answers. A send is complete when the
+// datagram is in a frame, on its way to the process behind (address handle, QPN), or given up.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <vector>
+
+#include "transport/queue_pair.h"
+
+namespace vb {
+
+class Channel;
+class Route;
+class Router;
+
+struct OnLate;  ///< holds datagrams that came faster than the program could post
+                ///< receives
+
+class DatagramQueuePair final : public QueuePair, public ListNode<DatagramQueuePair, OnLate> {
+ public:
+  DatagramQueuePair(Router& router, std::atomic<uint32_t>& qkey_violations)
+      : router_(router), qkey_violations_(qkey_violations) {}
+
+  void run() override;
+  void receive(Channel& from, const wire::Packet& packet) override;
+  void tick(uint64_t now_ns) override;
+  bool drained() const override { return true; }  // What is sent is done.
+  void flush() override;
+  void reset() override;
+  void detach() override;
+
+  /// A whole datagram, whatever brought it.
+  void arrive(const wire::Packet& packet);
+  /// A pass begins: the program may have posted receives for what is late.
+  void catch_up();
+
+ protected:
+  void stop(ibv_wc_status first, uint32_t vendor_error) override;
+
+ private:
+  enum class Sent { kYes, kLost, kLater };
+
+  struct Late {
+    wire::PacketHeader header;
+    wire::DatagramHeader datagram;
+    std::vector<unsigned char> payload;
+  };
+
+  ibv_wc_status check(SendWqe& wqe);
+  Sent send(SendWqe& wqe);
+  Sent put(Channel& channel, SendWqe& wqe);
+  Sent look_up(Route& route);
+  bool waited_longer_than(uint64_t patience_ns);
+  void finish(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error = 0);
+  void fail_sends(ibv_wc_status status);
+
+  void deliver(const wire::Packet& packet);
+  void complete_receive(const ReceiveWqe& receive, const wire::Packet& packet, ibv_wc_status status);
+  void keep(const wire::Packet& packet);
+  void drop_late();
+
+  Router& router_;
+  std::atomic<uint32_t>& qkey_violations_;
+  uint64_t waits_since_ns_ = 0;  ///< the oldest WR waits for its route or for room; 0: it does not
+  ibv_wc_status first_status_ = IBV_WC_WR_FLUSH_ERR;
+  uint32_t first_vendor_error_ = 0;
+  std::deque<Late> late_;
+  size_t late_bytes_ = 0;
+};
+
+}  // namespace vb
