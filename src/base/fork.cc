@@ -15,14 +15,18 @@ namespace {
 constexpr int kMaxFd = 1 << 20;
 std::atomic<uint64_t> marked[kMaxFd / 64];
 std::atomic<int> highest{-1};
-void (*forget_in_child)() = nullptr;
+constexpr int kMaxForget = 8;
+std::atomic<void (*)()> forget_in_child[kMaxForget];
+std::atomic<int> forgetting{0};
 
 void in_child() {
   for (int word = 0; word <= highest.load() / 64; ++word) {
     uint64_t bits = marked[word].exchange(0);
     for (; bits; bits &= bits - 1) ::close(word * 64 + __builtin_ctzll(bits));
   }
-  if (forget_in_child) forget_in_child();
+  for (auto& forget : forget_in_child) {
+    if (auto* function = forget.load()) function();
+  }
 }
 
 }  // namespace
@@ -40,8 +44,10 @@ void keep_in_child(int fd) {
 }
 
 void on_fork(void (*forget)()) {
-  forget_in_child = forget;
-  pthread_atfork(nullptr, nullptr, in_child);
+  int place = forgetting++;
+  if (place >= kMaxForget) return;
+  forget_in_child[place] = forget;
+  if (place == 0) pthread_atfork(nullptr, nullptr, in_child);
 }
 
 }  // namespace vb

@@ -8,7 +8,7 @@ namespace vb {
 void close_in_child(int fd);
 /// Before the descriptor is closed here.
 void keep_in_child(int fd);
-/// `forget` runs in every child, after the descriptors are closed. Once.
+/// `forget` runs in every child, after the descriptors are closed. At most eight in all, each given once.
 void on_fork(void (*forget)());
 
 }  // namespace vb

@@ -58,6 +58,7 @@ void ConnectedQueuePair::detach() {
 void ConnectedQueuePair::peer_gone(bool crashed) {
   requester.peer_gone();
   bool connected = state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD;
+  if (connected && config.lane->queue_pair_lost) config.lane->queue_pair_lost(qpn);
   if (!connected || !crashed) return;
   // The oldest send, or the next one posted, tells why; without one outstanding, an event does.
   if (requester.idle()) config.listener->async_event(IBV_EVENT_QP_FATAL);

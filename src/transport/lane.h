@@ -117,6 +117,8 @@ class Lane final : public fabric::Sink {
   std::atomic<int> armed{0};
   /// Wakes the helper. Set once, before the first queue pair.
   void (*nudge_helper)() = nullptr;
+  /// Told that the peer of a queue pair is gone, with the lane's lock held. nullptr: nobody wants to know.
+  void (*queue_pair_lost)(uint32_t qpn) = nullptr;
 
  private:
   struct Slot {

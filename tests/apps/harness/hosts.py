@@ -33,7 +33,7 @@ class Local:
 
     def __init__(self, options):
         self.server = self.client = Side(options, options.device)
-        self.address = "127.0.0.1"
+        self.address, self.address6 = "127.0.0.1", "::1"
 
     def close(self):
         pass
@@ -50,18 +50,19 @@ class Namespaces:
             ip("netns", "add", name)
         server, client = self.names
         ip("link", "add", "vserver", "netns", server, "type", "veth", "peer", "name", "vclient", "netns", client)
-        self.server = self._side(options, server, "vserver", "10.81.7.1/24")
-        self.client = self._side(options, client, "vclient", "10.81.7.2/24")
-        self.address = "10.81.7.1"
+        self.server = self._side(options, server, "vserver", "10.81.7.1/24", "fd81:7::1/64")
+        self.client = self._side(options, client, "vclient", "10.81.7.2/24", "fd81:7::2/64")
+        self.address, self.address6 = "10.81.7.1", "fd81:7::1"
         for name, link in ((server, "vserver"), (client, "vclient")):
             if not eventually(lambda: "state UP" in ip("-n", name, "link", "show", "dev", link), LINK_SECONDS):
                 raise Failure(f"{link} does not come up")
 
     @staticmethod
-    def _side(options, namespace, link, address):
+    def _side(options, namespace, link, *addresses):
         ip("-n", namespace, "link", "set", "lo", "up")
         # Without duplicate address detection the addresses can be used at once.
-        ip("-n", namespace, "addr", "add", address, "dev", link, "nodad")
+        for address in addresses:
+            ip("-n", namespace, "addr", "add", address, "dev", link, "nodad")
         ip("-n", namespace, "link", "set", link, "up")
         return Side(options, f"vb_{link}", ["ip", "netns", "exec", namespace])
 

@@ -20,9 +20,9 @@ def socket_inodes(pid):
     return inodes
 
 
-def _sockets(pid):
-    """Rows of the TCP tables of the network namespace that a process is in."""
-    for table in ("tcp", "tcp6"):
+def _sockets(pid, tables=("tcp", "tcp6")):
+    """Rows of the socket tables of the network namespace that a process is in."""
+    for table in tables:
         try:
             with open(f"/proc/{pid}/net/{table}", encoding="ascii") as lines:
                 yield from (line.split() for line in list(lines)[1:])
@@ -34,6 +34,12 @@ def listening_ports(pid):
     """The TCP ports at which this process listens."""
     own = socket_inodes(pid)
     return {int(row[1].split(":")[1], 16) for row in _sockets(pid) if row[3] == LISTEN and row[9] in own}
+
+
+def datagram_ports(pid):
+    """The UDP ports that this process has bound: those of its connection manager's listeners among them."""
+    own = socket_inodes(pid)
+    return {int(row[1].split(":")[1], 16) for row in _sockets(pid, ("udp", "udp6")) if row[9] in own}
 
 
 def exists(pid):

@@ -68,6 +68,13 @@ class Process:
         if not self.running():
             raise Failure(f"{self.name} ended with {describe(self.child.poll())} before it listened")
 
+    def must_serve(self, port, seconds=20):
+        """Until the connection manager has a listener at the port (those of the UDP port space: port ^ 0x8000)."""
+        if not eventually(lambda: port in proc.datagram_ports(self.pid) or not self.running(), seconds):
+            raise Failure(f"{self.name} did not serve at port {port} within {seconds} s")
+        if not self.running():
+            raise Failure(f"{self.name} ended with {describe(self.child.poll())} before it served")
+
     def kill(self):
         """kill -9, by the id of this process."""
         self.child.kill()

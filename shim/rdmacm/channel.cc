@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Event channels: real file descriptors.
+#include <unordered_set>
+
+#include "base/config.h"
+#include "base/never_destroyed.h"
+#include "door.h"
+#include "native/inside_fabric.h"
+
+using namespace vb;
+using namespace vb::door;
+
+namespace vb::door {
+
+namespace {
+
+// The program's structure is four bytes long, so there is no room for a mark behind it.
+struct Channels {
+  std::mutex lock;
+  std::unordered_set<const void*> ours;
+};
+
+Channels& channels() {
+  static NeverDestroyed<Channels> value;
+  return *value;
+}
+
+}  // namespace
+
+bool make_native() { return native::inside_fabric() || config().native == Native::only; }
+
+bool ours(const rdma_event_channel* channel) {
+  std::lock_guard guard(channels().lock);
+  return channels().ours.contains(channel);
+}
+
+Result<EventChannel*> create_channel() {
+  prepare_unwinding();
+  auto channel = std::make_unique<EventChannel>();
+  if (auto opened = channel->queue.open(); !opened) return Error{opened.error()};
+  channel->abi.fd = channel->queue.fd();
+  std::lock_guard guard(channels().lock);
+  channels().ours.insert(channel.get());
+  return channel.release();
+}
+
+void destroy_channel(EventChannel& channel) {
+  {
+    std::lock_guard guard(channels().lock);
+    channels().ours.erase(&channel);
+  }
+  delete &channel;
+}
+
+static rdma_event_channel* handle(EventChannel& channel) { return &channel.abi; }
+
+}  // namespace vb::door
+
+VB_DOOR rdma_event_channel* rdma_create_event_channel() {
+  if (make_native()) return native_rdma_create_event_channel();
+  return pointer_entry([] { return create_channel(); });
+}
+
+VB_DOOR void rdma_destroy_event_channel(rdma_event_channel* channel) {
+  if (!ours(channel)) return native_rdma_destroy_event_channel(channel);
+  destroy_channel(EventChannel::from(channel));
+}
+
+/// A cancellation point: no guard.
+VB_DOOR int rdma_get_cm_event(rdma_event_channel* channel, rdma_cm_event** event) {
+  if (!channel || !event) return as_minus_one(Result<void>(Error{EINVAL}));
+  if (!ours(channel)) return native_rdma_get_cm_event(channel, event);
+  Result<rdma_cm_event*> next = next_event(EventChannel::from(channel));
+  if (next) *event = *next;
+  return as_minus_one(next);
+}
+
+VB_DOOR int rdma_ack_cm_event(rdma_cm_event* event) {
+  if (!event) return as_minus_one(Result<void>(Error{EINVAL}));
+  if (!ours(event->id)) return native_rdma_ack_cm_event(event);
+  release_event(HeldEvent::from(event));
+  return 0;
+}
+
+VB_DOOR const char* rdma_event_str(rdma_cm_event_type type) { return event_text(type); }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The devices behind identifiers: one context for each, shared by all.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/never_destroyed.h"
+#include "door.h"
+
+using namespace vb;
+using namespace vb::door;
+
+namespace vb::door {
+
+namespace {
+
+struct Attachments {
+  std::mutex lock;
+  std::map<Device*, std::unique_ptr<Attachment>> all;
+};
+
+Attachments& attachments() {
+  static NeverDestroyed<Attachments> value;
+  return *value;
+}
+
+Result<std::unique_ptr<Attachment>> open_attachment(Device& device) {
+  auto made = std::make_unique<Attachment>();
+  made->device = &device;
+  made->verbs = ibv_open_device(&device.abi);
+  if (!made->verbs) return Error{errno};
+  made->pd = ibv_alloc_pd(made->verbs);
+  if (!made->pd) return Error{errno};
+  ibv_device_attr attr{};
+  if (auto queried = query_device(made->verbs, attr); !queried) return Error{queried.error()};
+  made->max_responder_resources = static_cast<uint8_t>(std::min(attr.max_qp_rd_atom, 255));
+  made->max_initiator_depth = static_cast<uint8_t>(std::min(attr.max_qp_init_rd_atom, 255));
+  return made;
+}
+
+Result<ibv_context**> list_contexts(int* count) {
+  auto devices = list_devices();
+  if (!devices) return Error{devices.error()};
+  auto list = std::make_unique<ibv_context*[]>(devices->size() + 1);
+  size_t found = 0;
+  for (Device* device : *devices) {
+    auto attachment = attach(*device);
+    if (!attachment) return Error{attachment.error()};
+    list[found++] = (*attachment)->verbs;
+  }
+  if (count) *count = static_cast<int>(found);
+  return list.release();
+}
+
+}  // namespace
+
+Result<Attachment*> attach(Device& device) {
+  std::lock_guard guard(attachments().lock);
+  auto found = attachments().all.find(&device);
+  if (found != attachments().all.end()) return found->second.get();
+  auto made = open_attachment(device);
+  if (!made) return Error{made.error()};
+  Attachment* attachment = made->get();
+  attachments().all[&device] = std::move(*made);
+  return attachment;
+}
+
+Result<void> attach_by_address(Id& id, const SocketAddress& local) {
+  auto place = cm::find_place(local);
+  if (!place) return Error{place.error()};
+  auto attachment = attach(*place->device);
+  if (!attachment) return Error{attachment.error()};
+  id.attachment = *attachment;
+  id.gid_index = place->gid_index;
+  id.abi.verbs = (*attachment)->verbs;
+  id.abi.port_num = 1;
+  if (!id.abi.pd) id.abi.pd = (*attachment)->pd;
+  return {};
+}
+
+Result<ibv_xrcd*> xrc_domain(Id& id) {
+  std::lock_guard guard(attachments().lock);
+  ibv_xrcd*& xrcd = id.attachment->xrcd;
+  if (xrcd) return xrcd;
+  ibv_xrcd_init_attr attr{};
+  attr.comp_mask = IBV_XRCD_INIT_ATTR_FD | IBV_XRCD_INIT_ATTR_OFLAGS;
+  attr.fd = -1;
+  attr.oflags = O_CREAT;
+  xrcd = ibv_open_xrcd(id.abi.verbs, &attr);
+  if (!xrcd) return Error{errno};
+  return xrcd;
+}
+
+}  // namespace vb::door
+
+VB_DOOR ibv_context** rdma_get_devices(int* count) {
+  if (make_native()) return native_rdma_get_devices(count);
+  if (count) *count = 0;
+  auto list = guarded([&] { return list_contexts(count); });
+  if (list) return *list;
+  errno = list.error();
+  return nullptr;
+}
+
+VB_DOOR void rdma_free_devices(ibv_context** list) {
+  if (make_native()) return native_rdma_free_devices(list);
+  delete[] list;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Shared receive queues of identifiers.
+#include <utility>
+
+#include "door.h"
+
+using namespace vb;
+using namespace vb::door;
+
+namespace vb::door {
+
+namespace {
+
+Result<void> create_srq(Id& id, ibv_pd* pd, ibv_srq_init_attr& attr) {
+  if (id.abi.srq || !id.abi.verbs) return Error{EINVAL};
+  if (!pd) pd = id.abi.pd;
+  if (pd->context != id.abi.verbs) return Error{EINVAL};
+  ibv_srq* srq = ibv_create_srq(pd, &attr);
+  if (!srq) return Error{errno};
+  id.abi.pd = pd;
+  id.abi.srq = srq;
+  return {};
+}
+
+/// An XRC SRQ has a domain and a CQ of its own.
+Result<void> prepare_xrc(Id& id, ibv_srq_init_attr_ex& attr) {
+  if (!(attr.comp_mask & IBV_SRQ_INIT_ATTR_TYPE) || attr.srq_type != IBV_SRQT_XRC) return {};
+  if (!(attr.comp_mask & IBV_SRQ_INIT_ATTR_XRCD) || !attr.xrcd) {
+    auto domain = xrc_domain(id);
+    if (!domain) return Error{domain.error()};
+    attr.xrcd = *domain;
+    attr.comp_mask |= IBV_SRQ_INIT_ATTR_XRCD;
+  }
+  if (!(attr.comp_mask & IBV_SRQ_INIT_ATTR_CQ) || !attr.cq) {
+    auto cq = make_receive_cq(id, attr.attr.max_wr);
+    if (!cq) return Error{cq.error()};
+    attr.cq = *cq;
+    attr.comp_mask |= IBV_SRQ_INIT_ATTR_CQ;
+  }
+  return {};
+}
+
+Result<void> create_srq_ex(Id& id, ibv_srq_init_attr_ex& attr) {
+  if (id.abi.srq || !id.abi.verbs) return Error{EINVAL};
+  if (!(attr.comp_mask & IBV_SRQ_INIT_ATTR_PD) || !attr.pd) {
+    attr.pd = id.abi.pd;
+    attr.comp_mask |= IBV_SRQ_INIT_ATTR_PD;
+  }
+  if (attr.pd->context != id.abi.verbs) return Error{EINVAL};
+  if (auto ready = prepare_xrc(id, attr); !ready) return ready;
+  ibv_srq* srq = ibv_create_srq_ex(id.abi.verbs, &attr);
+  if (!srq) return Error{errno};
+  id.abi.pd = attr.pd;
+  id.abi.srq = srq;
+  return {};
+}
+
+}  // namespace
+
+void destroy_srq(Id& id) {
+  rdma_cm_id& abi = id.abi;
+  if (abi.srq) ibv_destroy_srq(std::exchange(abi.srq, nullptr));
+  if (!abi.qp) destroy_cqs(id);
+}
+
+}  // namespace vb::door
+
+VB_DOOR int rdma_create_srq(rdma_cm_id* id, ibv_pd* pd, ibv_srq_init_attr* attr) {
+  if (!ours(id)) return native_rdma_create_srq(id, pd, attr);
+  return minus_one_entry([&] { return create_srq(Id::from(id), pd, *attr); });
+}
+
+VB_DOOR int rdma_create_srq_ex(rdma_cm_id* id, ibv_srq_init_attr_ex* attr) {
+  if (!ours(id)) return native_rdma_create_srq_ex(id, attr);
+  return minus_one_entry([&] { return create_srq_ex(Id::from(id), *attr); });
+}
+
+VB_DOOR void rdma_destroy_srq(rdma_cm_id* id) {
+  if (!ours(id)) return native_rdma_destroy_srq(id);
+  destroy_srq(Id::from(id));
+}

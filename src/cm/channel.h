@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// An event channel: what happens to identifiers, behind a real file descriptor.
+#pragma once
+
+#include <vector>
+
+#include "cm/types.h"
+#include "verbs/event_queue.h"
+
+namespace vb::cm {
+
+class Channel : public EventQueue<Event> {
+ public:
+  static bool about(const Event& event, const Identifier& id) {
+    return event.id.get() == &id || event.listener.get() == &id;
+  }
+  /// Takes out what waits of one identifier, and of the requests to it.
+  std::vector<Event> extract(const Identifier& id) {
+    std::vector<Event> taken;
+    remove([&](const Event& event) {
+      if (!about(event, id)) return false;
+      taken.push_back(event);
+      return true;
+    });
+    return taken;
+  }
+};
+
+}  // namespace vb::cm

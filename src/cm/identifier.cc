@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What all kinds of identifiers share: ports, sending, timers, events, the end. Connections are in connection.cc,
+// datagram services in datagram.cc.
+#include "cm/identifier.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/clock.h"
+#include "cm/address.h"
+#include "cm/manager.h"
+#include "cm/timing.h"
+
+namespace vb::cm {
+
+Identifier::Identifier(Manager& manager, Space space, Channel* channel)
+    : manager_(manager), space_(space), channel_(channel) {}
+
+Identifier::~Identifier() {
+  if (Manager::current() != &manager_) {
+    // A forked child has closed what was the parent's.
+    static_cast<void>(port_.release());
+  }
+}
+
+Result<void> Identifier::bind(SocketAddress& address, const Socket::Options& options) {
+  if (Manager::current() != &manager_) return Error{EBADF};
+  auto socket = bind_port(space_, address, options);
+  if (!socket) return Error{socket.error()};
+  Hold hold(manager_);
+  if (port_number_) manager_.unwatch(port_number_, *port_);
+  port_ = std::move(*socket);
+  local_ = address;
+  port_number_ = manager_.watch(*port_, this);
+  return {};
+}
+
+Result<uint16_t> Identifier::take_ephemeral_port() {
+  if (Manager::current() != &manager_) return Error{EBADF};
+  Hold hold(manager_);
+  auto port = manager_.ephemeral_ports.take();
+  if (port) ephemeral_ = *port;
+  return port;
+}
+
+Result<void> Identifier::listen(int backlog) {
+  if (Manager::current() != &manager_) return Error{EBADF};
+  Hold hold(manager_);
+  if (!port_ || state_ != State::kIdle) return Error{EINVAL};
+  backlog_ = backlog;
+  enter(State::kListening);
+  return {};
+}
+
+void Identifier::set_addresses(const SocketAddress& local, const SocketAddress& remote) {
+  Hold hold(manager_);
+  local_ = local;
+  remote_ = remote;
+}
+
+State Identifier::state() const {
+  std::lock_guard guard(manager_.lock);
+  return state_;
+}
+
+void Identifier::move_to(Channel* channel) {
+  if (Manager::current() != &manager_) return;
+  Hold hold(manager_);
+  if (channel_ == channel) return;
+  std::vector<Event> waiting;
+  if (channel_) waiting = channel_->extract(*this);
+  channel_ = channel;
+  for (const Event& event : waiting) {
+    event.id->channel_ = channel;
+    channel_->push(event);
+  }
+}
+
+void Identifier::close() {
+  if (Manager::current() != &manager_) return;
+  auto keep = shared_from_this();
+  Hold hold(manager_);
+  std::vector<Event> waiting;
+  if (channel_) waiting = channel_->extract(*this);
+  channel_ = nullptr;
+  for (const Event& event : waiting) {
+    // Requests that the program has not taken go with their listener.
+    if (event.kind != Kind::kConnectRequest || event.id.get() == this) continue;
+    if (event.id->channel_) event.id->channel_->extract(*event.id);
+    event.id->channel_ = nullptr;
+    event.id->let_go();
+  }
+  if (port_number_) manager_.unwatch(port_number_, *port_);
+  port_number_ = 0;
+  port_.reset();
+  let_go();
+  if (ephemeral_) manager_.ephemeral_ports.give_back(std::exchange(ephemeral_, 0));
+}
+
+void Identifier::post(Event event) {
+  if (Manager::current() != &manager_) return;
+  std::lock_guard guard(manager_.lock);
+  event.id = shared_from_this();
+  if (channel_) channel_->push(event);
+}
+
+// --- the manager's side ------------------------------------------------------------------------------------------
+
+void Identifier::receive(const wire::CmMessage& message) {
+  using wire::Cm;
+  auto keep = shared_from_this();
+  switch (message.header.type) {
+    case Cm::kRequest: return on_request(message.request);
+    case Cm::kWait: return on_wait();
+    case Cm::kReply: return on_reply(message.reply);
+    case Cm::kReady: return on_ready();
+    case Cm::kReject: return on_reject(message.reject);
+    case Cm::kDisconnect: return on_disconnect();
+    case Cm::kDisconnected: return on_disconnected();
+    case Cm::kInquire: return on_inquire(message.inquire);
+    case Cm::kInform: return on_inform(message.inform);
+    case Cm::kProbe: return on_probe();
+    case Cm::kAlive: return;
+  }
+}
+
+wire::CmMessage Identifier::message(wire::Cm type) const { return wire::make_cm_message(type, number_, peer_number_); }
+
+/// Where the first message goes, and a number for its answers.
+Result<void> Identifier::speak() {
+  auto socket = manager_.hub(local_);
+  if (!socket) return Error{socket.error()};
+  socket_ = *socket;
+  destination_ = remote_;
+  set_port(destination_, udp_port(space_, port_of(remote_)));
+  manager_.enroll(*this);
+  return {};
+}
+
+void Identifier::transmit(const wire::CmMessage& message) {
+  if (socket_) socket_->send(destination_, message.bytes());
+}
+
+void Identifier::transmit_until_answered(const wire::CmMessage& message) {
+  last_ = message;
+  attempts_ = 1;
+  waited_ = false;
+  interval_ns_ = kFirstInterval;
+  manager_.set_deadline(*this, clock_ns() + interval_ns_);
+  transmit(last_);
+}
+
+void Identifier::stop_timer() { manager_.set_deadline(*this, 0); }
+
+void Identifier::expired() {
+  auto keep = shared_from_this();
+  if (state_ == State::kTimewait) {
+    enter(State::kClosed);
+    push(Kind::kTimewaitExit, 0);
+    return finish();
+  }
+  if (state_ == State::kClosed || state_ == State::kInformed) {
+    enter(State::kClosed);
+    return finish();
+  }
+  if (attempts_ >= kAttempts) return give_up();
+  ++attempts_;
+  interval_ns_ = waited_ ? kWaitInterval : std::min(interval_ns_ * 2, kLastInterval);
+  manager_.set_deadline(*this, clock_ns() + interval_ns_);
+  transmit(last_);
+}
+
+void Identifier::give_up() {
+  switch (state_) {
+    case State::kRequestSent:
+    case State::kReplySent:
+    case State::kInquirySent:
+      enter(State::kClosed);
+      manager_.leave_peer(*this);
+      push(Kind::kUnreachable, -ETIMEDOUT);
+      return finish();
+    case State::kDisconnectSent: return disconnected(-ETIMEDOUT);
+    default: return finish();
+  }
+}
+
+/// `reported`: the size that the event tells, the rest zero.
+void Identifier::push(Kind kind, int status, PrivateData data, size_t reported) {
+  if (!channel_) return;
+  Event event;
+  event.kind = kind;
+  event.status = status;
+  event.id = shared_from_this();
+  event.peer = theirs_;
+  if (kind == Kind::kConnectRequest) event.listener = std::move(listener_);
+  if (!data.empty()) memcpy(event.data.data(), data.data(), std::min(data.size(), event.data.size()));
+  event.data_size = static_cast<uint8_t>(reported);
+  channel_->push(event);
+}
+
+/// Nothing more will come: an identifier without an owner goes.
+void Identifier::finish() {
+  if (state_ != State::kClosed) return;
+  manager_.leave_peer(*this);
+  stop_timer();
+  if (orphan()) manager_.forget(*this);
+}
+
+void Identifier::device_gone() { push(Kind::kDeviceRemoval, 0); }
+
+}  // namespace vb::cm

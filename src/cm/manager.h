@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The connection manager of a process: its sockets, its timers, who is who. Served by the engine's helper thread, which
+// holds the lane's lock when it calls ready(): the order of locks is lane, manager, an event channel's queue. So no
+// call into the transport may be made under the manager's lock.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fd.h"
+#include "cm/identifier.h"
+#include "transport/pollable.h"
+
+namespace vb::cm {
+
+/// A process that we have connections to. Whether it lives is asked now and then.
+struct Peer {
+  SocketAddress address;
+  Socket* socket = nullptr;
+  List<Identifier> members;
+};
+
+class Manager final : public Pollable {
+ public:
+  /// The process's manager, which starts the helper thread. Errors: of the system calls beneath.
+  static Result<Manager*> get();
+  /// nullptr: there is none (also in a forked child).
+  static Manager* current();
+
+  void ready(uint32_t events) override;
+  /// Tells the peers that the process ends.
+  void close();
+  /// The queue pair's peer is gone, says the transport. Lane's lock held.
+  void queue_pair_lost(uint32_t qpn);
+  /// The network interface is gone.
+  void interface_gone(uint32_t index);
+
+  std::mutex lock;
+
+  // --- for identifiers; lock held ---
+
+  uint64_t watch(Socket& socket, Identifier* owner);
+  void unwatch(uint64_t number, Socket& socket);
+  Result<Socket*> hub(const SocketAddress& local);
+  void enroll(Identifier& id);
+  void know_peer(Identifier& id);
+  void forget(Identifier& id);
+  void set_deadline(Identifier& id, uint64_t deadline_ns);
+  void join_peer(Identifier& id);
+  void leave_peer(Identifier& id);
+  void index_qpn(Identifier& id, bool add);
+  /// Asks a peer at once whether it lives.
+  void probe(Peer& peer);
+  /// After deadlines have changed.
+  void arm();
+
+  EphemeralPorts ephemeral_ports;
+
+  /// Datagrams that are not of the protocol, or fit no connection.
+  uint64_t rejected = 0;
+
+ private:
+  struct Watched {
+    Socket* socket;
+    Identifier* owner;  ///< nullptr: a hub
+  };
+  using PeerName = std::pair<std::string, uint64_t>;  ///< where a request came from, and its sender
+
+  Result<void> open();
+  void serve(Watched& watched);
+  void dispatch(const Watched& watched, const Socket::Datagram& datagram, const wire::CmMessage& message);
+  std::shared_ptr<Identifier> receiver_of(const Socket::Datagram& datagram, const wire::CmMessage& message);
+  void arrive(const Watched& watched, const Socket::Datagram& datagram, const wire::CmMessage& message);
+  void refuse(const Socket::Datagram& datagram, const wire::CmMessage& message, Reason reason);
+  void came_back(std::span<const unsigned char> bytes);
+  void expire_timers();
+  void probe_peers(uint64_t now_ns);
+  void peer_dead(Peer& peer);
+  static PeerName peer_name(const Identifier& id);
+
+  Fd epoll_;
+  Fd timer_;
+  uint64_t armed_ns_ = 0;
+  uint64_t next_number_ = 1;
+  std::unordered_map<uint64_t, Watched> watched_;
+  std::map<std::string, std::unique_ptr<Socket>> hubs_;
+  std::unordered_map<uint64_t, std::shared_ptr<Identifier>> identifiers_;
+  std::map<PeerName, Identifier*> by_peer_;
+  std::map<std::string, std::unique_ptr<Peer>> peers_;
+  std::unordered_multimap<uint32_t, Identifier*> by_qpn_;
+  std::set<std::pair<uint64_t, Identifier*>> deadlines_;
+  uint64_t next_probe_ns_ = 0;
+};
+
+/// The manager's lock, with the timer set when it is released.
+class Hold {
+ public:
+  explicit Hold(Manager& manager) : manager_(manager), guard_(manager.lock) {}
+  ~Hold() { manager_.arm(); }
+
+ private:
+  Manager& manager_;
+  std::lock_guard<std::mutex> guard_;
+};
+
+}  // namespace vb::cm

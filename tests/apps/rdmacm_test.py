@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The programs of rdmacm-utils connect, move their data and part: rping, ucmatose, cmtime, rdma_client and the rest."""
+
+import re
+
+from harness.ports import free_port
+from harness.process import Failure, eventually
+from harness.suite import Suite, need, options
+
+PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server"]
+SECONDS = 90
+
+
+def both(suite, server, client, port, seconds=SECONDS):
+    """Runs a server until it serves, then a client; both must end well."""
+    first = suite.start(suite.hosts.server, "server", server)
+    first.must_serve(port)
+    second = suite.start(suite.hosts.client, "client", client)
+    second.must_end_well(seconds)
+    first.must_end_well(10)
+    return first.text(), second.text()
+
+
+def rping(suite, address, flags, count):
+    port = free_port()
+    common = ["-p", str(port), "-C", str(count), "-v"] + flags
+    _, client = both(suite, ["rping", "-s", "-a", address] + common, ["rping", "-c", "-a", address] + common, port)
+    # Without the beginning of the line: what the program's other thread says on the error stream may stand in it.
+    pings = len(set(re.findall(r"rdma-ping-\d+:", client)))
+    if pings != count:
+        raise Failure(f"{pings} pings of {count}")
+
+
+def rping_wildcard(suite, address, any_address):
+    port = free_port()
+    common = ["-p", str(port), "-C", "10", "-V"]
+    both(suite, ["rping", "-s", "-a", any_address] + common, ["rping", "-c", "-a", address] + common, port)
+
+
+def rping_persistent(suite, clients):
+    """One server, many clients at a time; a client that is killed while connected does not disturb the others."""
+    port = free_port()
+    server = suite.start(suite.hosts.server, "server", ["rping", "-s", "-P", "-p", str(port)])
+    server.must_serve(port)
+    command = ["rping", "-c", "-a", suite.hosts.address, "-p", str(port)]
+    victim = suite.start(suite.hosts.client, "victim", command + ["-v"])
+    if not eventually(lambda: "rdma-ping-2:" in victim.text(), 20):
+        raise Failure("the victim does not ping")
+    running = [suite.start(suite.hosts.client, f"client {i}", command + ["-C", "20", "-V"]) for i in range(clients)]
+    victim.kill()
+    for client in running:
+        client.must_end_well(SECONDS)
+    if not server.running():
+        raise Failure("the persistent server ended")
+
+
+def ucmatose(suite, address, flags):
+    port = free_port()
+    common = ["-p", str(port)] + flags
+    server, client = both(suite, ["ucmatose", "-b", address] + common, ["ucmatose", "-s", address] + common, port)
+    for name, text in (("server", server), ("client", client)):
+        if "test complete" not in text or "return status 0" not in text:
+            raise Failure(f"the {name} does not say that its test is complete")
+
+
+def ucmatose_refused(suite):
+    """Nobody listens: the client learns it at once."""
+    client = suite.start(suite.hosts.client, "client", ["ucmatose", "-s", suite.hosts.address, "-p", str(free_port())])
+    if client.wait(20) is None:
+        raise Failure("the client waits for a server that is not there")
+    if "RDMA_CM_EVENT_REJECTED, error: 8" not in client.text():
+        raise Failure("the client was not told that the service is not there")
+
+
+def cmtime(suite, connections):
+    port = free_port()
+    common = ["-p", str(port), "-c", str(connections)]
+    address = suite.hosts.address
+    server = suite.start(suite.hosts.server, "server", ["cmtime", "-b", address] + common)
+    server.must_serve(port)
+    client = suite.start(suite.hosts.client, "client", ["cmtime", "-s", address] + common)
+    client.must_end_well(SECONDS)
+    if not server.running():  # it serves until it is ended
+        raise Failure("the server ended")
+    if not re.search(r"^disconnect\s*:", client.text(), re.MULTILINE):
+        raise Failure("no times were printed")
+
+
+def endpoints(suite, kind):
+    """Both ends by rdma_create_ep, synchronous."""
+    port = free_port()
+    both(suite, [f"rdma_{kind}server", "-p", str(port)],
+         [f"rdma_{kind}client", "-s", suite.hosts.address, "-p", str(port)], port)
+
+
+def main():
+    opts = options(__doc__)
+    need(*PROGRAMS)
+    suite = Suite(opts)
+    address = suite.hosts.address
+    suite.case("rping, 1000 times", rping, suite, address, [], 1000)
+    suite.case("rping, validated, 60000 bytes", rping, suite, address, ["-V", "-S", "60000"], 50)
+    suite.case("rping, QPs of the program's own", rping, suite, address, ["-q"], 100)
+    suite.case("rping, wildcard", rping_wildcard, suite, address, "0.0.0.0")
+    suite.case("rping, IPv6", rping, suite, suite.hosts.address6, [], 100)
+    suite.case("rping, IPv6 wildcard", rping_wildcard, suite, suite.hosts.address6, "::0")
+    suite.case("rping, IPv6 wildcard, IPv4 client", rping_wildcard, suite, address, "::0")
+    suite.case("rping, persistent server", rping_persistent, suite, 20)
+    suite.case("ucmatose", ucmatose, suite, address, [])
+    suite.case("ucmatose, IPv6", ucmatose, suite, suite.hosts.address6, [])
+    suite.case("ucmatose, 100 connections", ucmatose, suite, address, ["-c", "100", "-C", "2"])
+    suite.case("ucmatose, migrated", ucmatose, suite, address, ["-m", "-c", "5"])
+    suite.case("ucmatose, large messages", ucmatose, suite, address, ["-S", "1000000", "-C", "5"])
+    suite.case("ucmatose, by address", ucmatose, suite, address, ["-f", "ip"])
+    suite.case("ucmatose, no messages", ucmatose, suite, address, ["-C", "0"])
+    suite.case("ucmatose, nobody listens", ucmatose_refused, suite)
+    suite.case("cmtime, 1000 connections", cmtime, suite, 1000)
+    suite.case("rdma_client and rdma_server", endpoints, suite, "")
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()
