@@ -84,6 +84,8 @@ Result<void> bind_id(Id& id, const sockaddr* address) {
   if (auto advanced = id.advance(Stage::kIdle, Stage::kBound); !advanced) return advanced;
   Result<void> done;
   if (!cm::is_any(*local)) done = attach_by_address(id, *local);
+  // Loopback's address may be bound where it is no device's: it stands for whichever the connection will use.
+  if (done.error() == ENODEV && cm::is_loopback(*local)) done = {};
   if (done) done = id.protocol->bind(*local, id.socket_options);
   if (!done) {
     id.stage = Stage::kIdle;

@@ -55,7 +55,7 @@ Result<SocketAddress> copy_address(const sockaddr* address) {
   switch (address->sa_family) {
     case AF_INET: copy.length = sizeof(sockaddr_in); break;
     case AF_INET6: copy.length = sizeof(sockaddr_in6); break;
-    default: return Error{EAFNOSUPPORT};
+    default: return Error{EINVAL};
   }
   memcpy(&copy.storage, address, copy.length);
   return copy;
@@ -80,6 +80,11 @@ void set_port(SocketAddress& address, uint16_t port) {
 bool is_any(const SocketAddress& address) {
   if (family_of(address) == AF_INET6) return IN6_IS_ADDR_UNSPECIFIED(&v6(address).sin6_addr);
   return v4(address).sin_addr.s_addr == INADDR_ANY;
+}
+
+bool is_loopback(const SocketAddress& address) {
+  if (family_of(address) == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&v6(address).sin6_addr);
+  return ntohl(v4(address).sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 bool is_multicast(const SocketAddress& address) {

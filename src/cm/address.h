@@ -11,7 +11,7 @@
 
 namespace vb::cm {
 
-/// A copy of a program's address; of another family than IPv4 and IPv6: EAFNOSUPPORT.
+/// A copy of a program's address; of another family than IPv4 and IPv6: EINVAL.
 Result<SocketAddress> copy_address(const sockaddr* address);
 /// 0.0.0.0 or ::, and `port` in host byte order.
 SocketAddress any_address(int family, uint16_t port);
@@ -19,6 +19,7 @@ SocketAddress any_address(int family, uint16_t port);
 uint16_t port_of(const SocketAddress& address);  ///< host byte order
 void set_port(SocketAddress& address, uint16_t port);
 bool is_any(const SocketAddress& address);
+bool is_loopback(const SocketAddress& address);
 bool is_multicast(const SocketAddress& address);
 /// Without regard to the port.
 bool same_host(const SocketAddress& one, const SocketAddress& other);

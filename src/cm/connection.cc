@@ -290,13 +290,13 @@ void Identifier::refused() {
   switch (state_) {
     case State::kRequestSent:
       enter(State::kClosed);
-      push(Kind::kRejected, waited_ ? kRejectByConsumer : kRejectNoService, {}, 0);
+      push(Kind::kRejected, waited_ ? kRejectByConsumer : kRejectNoService, {}, kRejectPrivate);
       return finish();
     case State::kRequestReceived: return withdrawn();
     case State::kReplyReceived:
     case State::kReplySent:
       enter(State::kClosed);
-      push(Kind::kRejected, kRejectByConsumer, {}, 0);
+      push(Kind::kRejected, kRejectByConsumer, {}, kRejectPrivate);
       return finish();
     case State::kEstablished: return peer_lost();
     case State::kDisconnectSent: return disconnected(0);

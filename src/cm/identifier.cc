@@ -191,7 +191,10 @@ void Identifier::push(Kind kind, int status, PrivateData data, size_t reported) 
   event.kind = kind;
   event.status = status;
   event.id = shared_from_this();
-  event.peer = theirs_;
+  // What the peer says of itself comes with its request and its answer, and with nothing else.
+  bool speaks = kind == Kind::kConnectRequest || kind == Kind::kConnectResponse || datagram_space(space_);
+  if (speaks) event.peer = theirs_;
+  event.peer.ece = theirs_.ece;
   if (kind == Kind::kConnectRequest) event.listener = std::move(listener_);
   if (!data.empty()) memcpy(event.data.data(), data.data(), std::min(data.size(), event.data.size()));
   event.data_size = static_cast<uint8_t>(reported);

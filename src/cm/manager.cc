@@ -92,7 +92,7 @@ void Manager::serve(Watched& watched) {
   Socket::Datagram datagram;
   switch (watched.socket->receive(buffer, datagram)) {
     case Socket::Arrival::kNone: return;
-    case Socket::Arrival::kRefused: return came_back({buffer, datagram.size});
+    case Socket::Arrival::kRefused: return came_back(datagram, {buffer, datagram.size});
     case Socket::Arrival::kDatagram: break;
   }
   wire::CmMessage message;
@@ -102,6 +102,16 @@ void Manager::serve(Watched& watched) {
   }
   dispatch(watched, datagram, message);
 }
+
+namespace {
+
+/// What may answer a request or an inquiry, or ask the one who made it.
+bool may_come_first(wire::Cm type) {
+  using wire::Cm;
+  return type == Cm::kReply || type == Cm::kReject || type == Cm::kWait || type == Cm::kInform || type == Cm::kProbe;
+}
+
+}  // namespace
 
 void Manager::dispatch(const Watched& watched, const Socket::Datagram& datagram, const wire::CmMessage& message) {
   using wire::Cm;
@@ -113,10 +123,7 @@ void Manager::dispatch(const Watched& watched, const Socket::Datagram& datagram,
   if (id)
     known = same_host(id->destination_, datagram.peer) &&
             (id->peer_number_ == 0 || id->peer_number_ == message.header.sender);
-  if (known && id->peer_number_ == 0 && type != Cm::kReply && type != Cm::kReject && type != Cm::kWait &&
-      type != Cm::kInform) {
-    known = false;
-  }
+  if (known && id->peer_number_ == 0) known = may_come_first(type);
   if (!known) {
     ++rejected;
     // Whoever waits for an answer learns that nobody is there.
@@ -197,11 +204,13 @@ void Manager::refuse(const Socket::Datagram& datagram, const wire::CmMessage& me
 }
 
 /// A datagram of ours that no socket took: nobody is there.
-void Manager::came_back(std::span<const unsigned char> bytes) {
+void Manager::came_back(const Socket::Datagram& datagram, std::span<const unsigned char> bytes) {
   wire::CmHeader header;
   if (!wire::parse_cm_header(bytes, header)) return;
   auto found = identifiers_.find(header.sender);
   if (found == identifiers_.end()) return;
+  // A request that was sent again to a listener that has gone says nothing about the process that answered meanwhile.
+  if (key_of(found->second->destination_) != key_of(datagram.peer)) return;
   // A first message names no receiver.
   if (header.receiver != 0 && found->second->peer_number_ != header.receiver) return;
   std::shared_ptr<Identifier> id = found->second;

@@ -77,7 +77,7 @@ class Manager final : public Pollable {
   std::shared_ptr<Identifier> receiver_of(const Socket::Datagram& datagram, const wire::CmMessage& message);
   void arrive(const Watched& watched, const Socket::Datagram& datagram, const wire::CmMessage& message);
   void refuse(const Socket::Datagram& datagram, const wire::CmMessage& message, Reason reason);
-  void came_back(std::span<const unsigned char> bytes);
+  void came_back(const Socket::Datagram& datagram, std::span<const unsigned char> bytes);
   void expire_timers();
   void probe_peers(uint64_t now_ns);
   void peer_dead(Peer& peer);

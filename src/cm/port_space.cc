@@ -2,6 +2,7 @@
 #include "cm/port_space.h"
 
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -40,6 +41,19 @@ bool may_bind_service() {
   return data[0].effective & (1u << CAP_NET_BIND_SERVICE);
 }
 
+/// The kernel's connection manager has two words for a port that is taken: EADDRINUSE for this very address,
+/// EADDRNOTAVAIL where one of the two is the wildcard.
+int word_for_taken(const SocketAddress& address) {
+  if (is_any(address)) return EADDRNOTAVAIL;
+  if (address.storage.ss_family != AF_INET) return EADDRINUSE;
+  SocketAddress other = address;
+  reinterpret_cast<sockaddr_in&>(other.storage).sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+  if (same_host(address, other)) return EADDRINUSE;
+  // Whoever has the port at an address that nobody uses has it everywhere.
+  auto elsewhere = Socket::open(other, {});
+  return !elsewhere && elsewhere.error() == EADDRINUSE ? EADDRNOTAVAIL : EADDRINUSE;
+}
+
 }  // namespace
 
 uint16_t udp_port(Space space, uint16_t port) {
@@ -61,7 +75,8 @@ Result<std::unique_ptr<Socket>> bind_port(Space space, SocketAddress& address, c
     set_port(bound, udp_port(space, wanted));
   }
   auto socket = Socket::open(bound, options);
-  if (socket) set_port(address, udp_port(space, port_of(bound)));
+  if (!socket) return Error{socket.error() == EADDRINUSE ? word_for_taken(bound) : socket.error()};
+  set_port(address, udp_port(space, port_of(bound)));
   return socket;
 }
 

@@ -22,7 +22,8 @@ namespace vb::cm {
 /// The UDP port of a service, and back.
 uint16_t udp_port(Space space, uint16_t port);
 
-/// Binds `address` (a port of 0 is chosen, and set). EACCES for a port that needs privilege, EADDRINUSE.
+/// Binds `address` (a port of 0 is chosen, and set). EACCES for a port that needs privilege; EADDRINUSE for
+/// one that is taken, EADDRNOTAVAIL where a wildcard has it or wants it.
 Result<std::unique_ptr<Socket>> bind_port(Space space, SocketAddress& address, const Socket::Options& options);
 
 /// Numbers for identifiers that only connect. The manager's lock guards it.

@@ -4,11 +4,12 @@
 
 import re
 
+from harness import judge
 from harness.ports import free_port
 from harness.process import Failure, eventually
 from harness.suite import Suite, need, options
 
-PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server"]
+PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server", "ib_send_bw"]
 SECONDS = 90
 
 
@@ -38,17 +39,26 @@ def rping_wildcard(suite, address, any_address):
     both(suite, ["rping", "-s", "-a", any_address] + common, ["rping", "-c", "-a", address] + common, port)
 
 
+def connected_rping(suite, name, command):
+    client = suite.start(suite.hosts.client, name, command + ["-v"])
+    if not eventually(lambda: "rdma-ping-2:" in client.text(), 20):
+        raise Failure(f"the {name} does not ping")
+    return client
+
+
 def rping_persistent(suite, clients):
-    """One server, many clients at a time; a client that is killed while connected does not disturb the others."""
+    """One server, many clients at a time; a client that is killed while connected does not disturb the others.
+
+    They come one after the other: the program mixes up two requests that come before it has taken the first.
+    """
     port = free_port()
     server = suite.start(suite.hosts.server, "server", ["rping", "-s", "-P", "-p", str(port)])
     server.must_serve(port)
     command = ["rping", "-c", "-a", suite.hosts.address, "-p", str(port)]
-    victim = suite.start(suite.hosts.client, "victim", command + ["-v"])
-    if not eventually(lambda: "rdma-ping-2:" in victim.text(), 20):
-        raise Failure("the victim does not ping")
-    running = [suite.start(suite.hosts.client, f"client {i}", command + ["-C", "20", "-V"]) for i in range(clients)]
+    victim = connected_rping(suite, "victim", command)
+    running = [connected_rping(suite, f"client {i}", command + ["-C", "100", "-V"]) for i in range(clients // 2)]
     victim.kill()
+    running += [connected_rping(suite, f"client {i}", command + ["-C", "100", "-V"]) for i in range(clients // 2)]
     for client in running:
         client.must_end_well(SECONDS)
     if not server.running():
@@ -94,6 +104,16 @@ def endpoints(suite, kind):
          [f"rdma_{kind}client", "-s", suite.hosts.address, "-p", str(port)], port)
 
 
+def perftest(suite, program, flags):
+    """perftest's own connections by rdma_cm."""
+    port = free_port()
+    command = [program, "-F", "-R", "-n", "200", "-p", str(port)] + flags
+    sides = suite.hosts.server, suite.hosts.client
+    _, client = both(suite, command + ["-d", sides[0].device], command + ["-d", sides[1].device, suite.hosts.address],
+                     port)
+    judge.perftest(client, [8 if "atomic" in program else 64], 200)
+
+
 def main():
     opts = options(__doc__)
     need(*PROGRAMS)
@@ -117,6 +137,10 @@ def main():
     suite.case("ucmatose, nobody listens", ucmatose_refused, suite)
     suite.case("cmtime, 1000 connections", cmtime, suite, 1000)
     suite.case("rdma_client and rdma_server", endpoints, suite, "")
+    for verb in ("send", "write", "read", "atomic"):
+        for measure in ("bw", "lat"):
+            flags = [] if verb == "atomic" else ["-s", "64"]
+            suite.case(f"ib_{verb}_{measure} -R", perftest, suite, f"ib_{verb}_{measure}", flags)
     suite.finish()
 
 

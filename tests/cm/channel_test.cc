@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Event channels, and identifiers that move between them.
+#include <fcntl.h>
+#include <poll.h>
+
+#include <atomic>
+#include <thread>
+
+#include "support/fixture.h"
+
+namespace cm_test {
+namespace {
+
+TEST_F(CmTest, ANonBlockingChannelSaysSo) {
+  ASSERT_EQ(fcntl(active.get()->fd, F_SETFL, O_NONBLOCK), 0);
+  rdma_cm_event* event = nullptr;
+  EXPECT_NE(rdma_get_cm_event(active.get(), &event), 0);
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST_F(CmTest, AWaitingThreadCanBeCancelled) {
+  pthread_t thread;
+  auto wait = [](void* channel) -> void* {
+    rdma_cm_event* event;
+    rdma_get_cm_event(static_cast<rdma_event_channel*>(channel), &event);
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, nullptr, wait, active.get()), 0);
+  ASSERT_EQ(pthread_cancel(thread), 0);
+  void* result = nullptr;
+  ASSERT_EQ(pthread_join(thread, &result), 0);
+  EXPECT_EQ(result, PTHREAD_CANCELED);
+}
+
+TEST_F(CmTest, DestroyingWaitsForTheLastAcknowledgement) {
+  Id id(active);
+  Address address = device_address(7999);
+  ASSERT_EQ(rdma_resolve_addr(id.get(), nullptr, address.get(), 2000), 0);
+  rdma_cm_event* event = nullptr;
+  ASSERT_EQ(rdma_get_cm_event(active.get(), &event), 0);
+  std::atomic<bool> acknowledged{false};
+  std::thread destroyer([&] {
+    id.destroy();
+    EXPECT_TRUE(acknowledged);
+  });
+  // Nothing tells that the other thread waits; what is checked is that it had to.
+  EXPECT_TRUE(passive.silent());
+  acknowledged = true;
+  rdma_ack_cm_event(event);
+  destroyer.join();
+}
+
+TEST_F(CmTest, EventsOfADestroyedIdentifierAreForgotten) {
+  Id id(active);
+  Address address = device_address(7999);
+  ASSERT_EQ(rdma_resolve_addr(id.get(), nullptr, address.get(), 2000), 0);
+  id.destroy();
+  EXPECT_TRUE(active.silent());
+}
+
+TEST_F(ConnectedCmTest, AMigratedIdentifierReportsElsewhere) {
+  Channel elsewhere;
+  ASSERT_EQ(rdma_migrate_id(server.get(), elsewhere.get()), 0);
+  EXPECT_EQ(server->channel, elsewhere.get());
+  ASSERT_EQ(rdma_disconnect(client.get()), 0);
+  EXPECT_EQ(elsewhere.next().type, RDMA_CM_EVENT_DISCONNECTED);
+  EXPECT_TRUE(passive.silent());
+  server.destroy();
+}
+
+TEST_F(ConnectedCmTest, WaitingEventsMigrateToo) {
+  ASSERT_EQ(rdma_disconnect(client.get()), 0);
+  pollfd waiting{passive.get()->fd, POLLIN, 0};
+  ASSERT_EQ(poll(&waiting, 1, kPatience), 1);
+  Channel elsewhere;
+  ASSERT_EQ(rdma_migrate_id(server.get(), elsewhere.get()), 0);
+  EXPECT_EQ(elsewhere.next().type, RDMA_CM_EVENT_DISCONNECTED);
+  server.destroy();
+}
+
+}  // namespace
+}  // namespace cm_test
