@@ -31,6 +31,11 @@ uint8_t read_sl(ibv_cq_ex* cq) { return current(cq).sl; }
 uint32_t read_slid(ibv_cq_ex*) { return 0; }
 uint8_t read_dlid_path_bits(ibv_cq_ex*) { return 0; }
 
+void read_tm_info(ibv_cq_ex* cq, ibv_wc_tm_info* info) {
+  info->tag = current(cq).tm_tag;
+  info->priv = current(cq).tm_priv;
+}
+
 void start_unsupported(ibv_cq_ex& table) {
 #define VB_CQ_SLOT(name, status, note) set_unsupported<"ibv_cq_ex." #name>(table.name);
 #include "abi/slots.def"
@@ -58,6 +63,7 @@ void fill_accessors(Cq& cq) {
   table.read_slid = read_slid;
   table.read_sl = read_sl;
   table.read_dlid_path_bits = read_dlid_path_bits;
+  table.read_tm_info = read_tm_info;
 }
 
 }  // namespace vb::door

@@ -14,6 +14,7 @@
 #include "verbs/qp.h"
 #include "verbs/srq.h"
 #include "verbs/td.h"
+#include "verbs/xrcd.h"
 
 namespace vb {
 
@@ -25,6 +26,7 @@ inline ibv_comp_channel* handle(CompChannel& channel) { return &channel.abi; }
 inline ibv_cq* handle(Cq& cq) { return reinterpret_cast<ibv_cq*>(&cq.abi); }
 inline ibv_ah* handle(Ah& ah) { return &ah.abi; }
 inline ibv_srq* handle(Srq& srq) { return &srq.abi; }
+inline ibv_xrcd* handle(Xrcd& xrcd) { return &xrcd.abi; }
 inline ibv_qp* handle(Qp& qp) { return &qp.abi.qp_base; }
 
 /// Every verbs object but a device leads to its context.

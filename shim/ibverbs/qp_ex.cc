@@ -55,6 +55,7 @@ void builder_set_inline_data_list(ibv_qp_ex* qp, size_t count, const ibv_data_bu
 void builder_set_ud_addr(ibv_qp_ex* qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey) {
   wr_ud_address(of(qp), ah, remote_qpn, remote_qkey);
 }
+void builder_set_xrc_srqn(ibv_qp_ex* qp, uint32_t srqn) { wr_xrc_srqn(of(qp), srqn); }
 
 void builder_bind_mw(ibv_qp_ex* qp, ibv_mw*, uint32_t, const ibv_mw_bind_info*) {
   report_unsupported<"ibv_wr_bind_mw">();
@@ -107,6 +108,7 @@ void fill_builders(Qp& qp) {
   table.wr_abort = builder_abort;
   table.wr_set_ud_addr = builder_set_ud_addr;
   table.wr_set_sge = builder_set_sge;
+  table.wr_set_xrc_srqn = builder_set_xrc_srqn;
   table.wr_set_sge_list = builder_set_sge_list;
   table.wr_set_inline_data = builder_set_inline_data;
   table.wr_set_inline_data_list = builder_set_inline_data_list;

@@ -40,6 +40,10 @@ ibv_cq_ex* table_create_cq_ex(ibv_context* context, ibv_cq_init_attr_ex* attr) {
   return &Cq::from(cq).abi;
 }
 
+int table_modify_cq(ibv_cq* cq, ibv_modify_cq_attr* attr) {
+  return errno_entry([&] { return modify_cq(Cq::from(cq), *attr); });
+}
+
 ibv_qp* table_create_qp_ex(ibv_context* context, ibv_qp_init_attr_ex* attr) {
   ibv_qp* qp = pointer_entry([&] { return create_qp_ex(Context::from(context), *attr); });
   if (qp) fill_builders(Qp::from(qp));
@@ -51,8 +55,24 @@ ibv_srq* table_create_srq_ex(ibv_context* context, ibv_srq_init_attr_ex* attr) {
 }
 
 int table_get_srq_num(ibv_srq* srq, uint32_t* number) {
-  *number = Srq::from(srq).number;
+  *number = Srq::from(srq).queue.number;
   return 0;
+}
+
+int table_post_srq_ops(ibv_srq* srq, ibv_ops_wr* wr, ibv_ops_wr** bad_wr) {
+  return post_srq_ops(Srq::from(srq), wr, bad_wr);
+}
+
+ibv_xrcd* table_open_xrcd(ibv_context* context, ibv_xrcd_init_attr* attr) {
+  return pointer_entry([&] { return open_xrcd(Context::from(context), *attr); });
+}
+
+int table_close_xrcd(ibv_xrcd* xrcd) {
+  return errno_entry([&] { return close_xrcd(Xrcd::from(xrcd)); });
+}
+
+ibv_qp* table_open_qp(ibv_context* context, ibv_qp_open_attr* attr) {
+  return pointer_entry([&] { return open_qp(Context::from(context), *attr); });
 }
 
 void start_unsupported(Context& context) {
@@ -79,9 +99,14 @@ void overlay_context(verbs_context& table) {
   table.query_device_ex = table_query_device_ex;
   table.query_rt_values = table_query_rt_values;
   table.create_cq_ex = table_create_cq_ex;
+  table.modify_cq = table_modify_cq;
   table.create_qp_ex = table_create_qp_ex;
   table.create_srq_ex = table_create_srq_ex;
   table.get_srq_num = table_get_srq_num;
+  table.post_srq_ops = table_post_srq_ops;
+  table.open_xrcd = table_open_xrcd;
+  table.close_xrcd = table_close_xrcd;
+  table.open_qp = table_open_qp;
 }
 
 }  // namespace

@@ -8,11 +8,12 @@
 
 namespace vb {
 
-Result<void> CompletionQueue::open(uint32_t depth, bool stamped, Listener* listener, RingSource* source) {
+Result<void> CompletionQueue::open(const Options& options, Listener* listener, RingSource* source) {
   source_ = source;
-  stamped_ = stamped;
+  stamped_ = options.stamped;
+  ignore_overrun_ = options.ignore_overrun;
   listener_ = listener;
-  return resize(depth);
+  return resize(options.depth);
 }
 
 Result<void> CompletionQueue::resize(uint32_t depth) {
@@ -28,29 +29,70 @@ Result<void> CompletionQueue::resize(uint32_t depth) {
   return {};
 }
 
-void CompletionQueue::push(const Cqe& cqe, bool solicited) {
-  bool overflow = false;
-  bool event = false;
+bool CompletionQueue::push(const Cqe& cqe, bool solicited) {
   lock_.lock();
-  if (tail_ - head_ >= depth_) {
-    overflow = !overflowed_;
-    overflowed_ = true;
-  } else {
-    Cqe& slot = ring_[tail_ & mask_];
-    slot = cqe;
-    if (stamped_) {
-      slot.timestamp_ns = clock_ns();
-      slot.wallclock_ns = clock_ns(CLOCK_REALTIME);
-    }
-    __atomic_store_n(&tail_, tail_ + 1, __ATOMIC_RELEASE);
-    if (armed_ != kNot) {
-      event = armed_ == kAny || solicited || cqe.status != IBV_WC_SUCCESS;
-      if (event) armed_ = kNot;
+  if (tail_ - head_ >= depth_ || in_error_) [[unlikely]] {
+    bool first = !in_error_;
+    if (!make_room()) {
+      lock_.unlock();
+      if (first) listener_->overflow();
+      return false;
     }
   }
+  Cqe& slot = ring_[tail_ & mask_];
+  slot = cqe;
+  if (stamped_) {
+    slot.timestamp_ns = clock_ns();
+    slot.wallclock_ns = clock_ns(CLOCK_REALTIME);
+  }
+  __atomic_store_n(&tail_, tail_ + 1, __ATOMIC_RELEASE);
+  Event event = armed_ == kNot ? Event::kNone : event_of(cqe, solicited);
   lock_.unlock();
-  if (event) listener_->completion_event();
-  if (overflow) listener_->overflow();
+  if (event == Event::kNow) listener_->completion_event();
+  if (event == Event::kLater) listener_->completion_delayed();
+  return true;
+}
+
+/// InfiniBand specification, 11.6.3.1: a completion that finds no room ends the queue.
+bool CompletionQueue::make_room() {
+  if (!ignore_overrun_) {
+    in_error_ = true;
+    return false;
+  }
+  ++head_;
+  return true;
+}
+
+CompletionQueue::Event CompletionQueue::event_of(const Cqe& cqe, bool solicited) {
+  bool error = cqe.status != IBV_WC_SUCCESS;
+  if (armed_ != kAny && !solicited && !error) return Event::kNone;
+  ++events_waiting_;
+  bool enough = event_count_ != 0 && events_waiting_ >= event_count_;
+  if (period_ns_ == 0 || enough || error) {
+    armed_ = kNot;
+    events_waiting_ = 0;
+    event_deadline_ = 0;
+    return Event::kNow;
+  }
+  if (event_deadline_ != 0) return Event::kNone;
+  event_deadline_ = clock_ns() + period_ns_;
+  return Event::kLater;
+}
+
+void CompletionQueue::moderate(uint32_t count, uint64_t period_ns) {
+  std::lock_guard guard(lock_);
+  event_count_ = count;
+  period_ns_ = period_ns;
+}
+
+void CompletionQueue::period_over() {
+  lock_.lock();
+  bool due = armed_ != kNot && events_waiting_ != 0;
+  if (due) armed_ = kNot;
+  events_waiting_ = 0;
+  event_deadline_ = 0;
+  lock_.unlock();
+  if (due) listener_->completion_event();
 }
 
 uint32_t CompletionQueue::pending() {

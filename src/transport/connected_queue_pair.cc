@@ -12,7 +12,12 @@ using wire::Kind;
 
 void ConnectedQueuePair::start() {
   requester.restart_budgets();
-  requester.run();
+  run();
+}
+
+void ConnectedQueuePair::tick(uint64_t now_ns) {
+  if (rendezvous && rendezvous->waiting()) run();
+  requester.tick(now_ns);
 }
 
 void ConnectedQueuePair::room_again() {
@@ -27,6 +32,7 @@ void ConnectedQueuePair::stop(ibv_wc_status first, uint32_t vendor_error) {
 
 void ConnectedQueuePair::flush() {
   requester.flush();
+  if (rendezvous) rendezvous->abandon();
   if (responder.quiet()) flush_receives();
 }
 

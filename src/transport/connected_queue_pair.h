@@ -3,9 +3,11 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "transport/queue_pair.h"
+#include "transport/rendezvous.h"
 #include "transport/requester.h"
 #include "transport/responder.h"
 
@@ -27,9 +29,13 @@ class ConnectedQueuePair : public QueuePair,
 
   Requester requester;
   Responder responder;
+  std::unique_ptr<Rendezvous> rendezvous;  ///< for a queue pair on a tag-matching SRQ
   Route* route = nullptr;
 
-  bool reliable() const { return config.type == IBV_QPT_RC; }
+  bool reliable() const { return config.type != IBV_QPT_UC; }
+  /// What completions call it.
+  uint32_t reported_qpn() const { return qpn; }
+  bool is_xrc_target() const { return config.type == IBV_QPT_XRC_RECV; }
   ConnectedQueuePair* connected() override { return this; }
 
   /// The channel to the peer stands (or is gone: nullptr, with what came early dropped).
@@ -38,11 +44,14 @@ class ConnectedQueuePair : public QueuePair,
   /// The peer process is gone. `crashed`: a queue pair that was connected to it fails even when it waits for nothing.
   void peer_gone(bool crashed);
 
-  void run() override { requester.run(); }
+  void run() override {
+    if (rendezvous) rendezvous->post();
+    requester.run();
+  }
   void receive(Channel& from, const wire::Packet& packet) override;
   void room_again() override;
   void timer_expired() override { requester.resume(); }
-  void tick(uint64_t now_ns) override { requester.tick(now_ns); }
+  void tick(uint64_t now_ns) override;
   void start() override;
   bool drained() const override { return requester.drained(); }
   void flush() override;

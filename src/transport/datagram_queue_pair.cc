@@ -228,7 +228,7 @@ void DatagramQueuePair::deliver(const wire::Packet& packet) {
   ReceiveWqe receive;
   bool limit_reached = false;
   if (!receives().pop(receive, limit_reached)) return;
-  if (limit_reached) config.listener->async_event(IBV_EVENT_SRQ_LIMIT_REACHED);
+  if (limit_reached) config.shared_receives->listener->limit_reached();
   wire::Grh grh = wire::make_grh(packet.datagram, packet.has(wire::kImmediate));
   ibv_wc_status status = scatter(receive, {grh, packet.payload});
   complete_receive(receive, packet, status);
@@ -247,7 +247,7 @@ void DatagramQueuePair::complete_receive(const ReceiveWqe& receive, const wire::
   cqe.src_qp = packet.header.src_qpn;
   cqe.wc_flags = IBV_WC_GRH | (packet.has(wire::kImmediate) ? IBV_WC_WITH_IMM : 0);
   cqe.sl = packet.datagram.service_level;
-  config.recv_cq->push(cqe, packet.has(wire::kSolicited));
+  complete(*config.recv_cq, cqe, packet.has(wire::kSolicited));
 }
 
 }  // namespace vb

@@ -49,6 +49,7 @@ void Lane::kick(QueuePair& qp) {
 }
 
 void Lane::finish_kick() {
+  fail_overrun();
   flush_dirty();
   if (!helper_sleeps.load(std::memory_order_relaxed)) return;
   // Nobody else would look at the loopback, and no descriptor tells the helper of it.
@@ -98,7 +99,8 @@ size_t Lane::pass() {
   for (Source* source : sources_) happened += source->poll();
   run_kicked();
   if (!stalled_.empty()) retry_stalled();
-  if (++passes_ % kTimerPasses == 0 && !timers_.empty()) expire_timers();
+  fail_overrun();
+  if (++passes_ % kTimerPasses == 0 && !(timers_.empty() && moderated_.empty())) expire_timers();
   flush_dirty();
   if (!lost_.empty()) bury();
   return happened;
@@ -154,12 +156,32 @@ void Lane::retry_stalled() {
 
 void Lane::expire_timers() {
   uint64_t now = clock_ns();
+  expire_periods(now);
   while (!timers_.empty() && timers_.top().deadline <= now) {
     Timer timer = timers_.top();
     timers_.pop();
     QueuePair* qp = find(timer.qpn);
     if (qp && qp->timer_deadline == timer.deadline) qp->timer_expired();
   }
+}
+
+void Lane::expire_periods(uint64_t now_ns) {
+  moderated_.for_each([now_ns](CompletionQueue& queue) {
+    if (queue.event_deadline() > now_ns) return;
+    queue.ListNode<CompletionQueue, OnModerated>::unlink();
+    queue.period_over();
+  });
+}
+
+void Lane::delay_event(CompletionQueue& queue) {
+  moderated_.push_back(queue);
+  if (helper_sleeps.load(std::memory_order_relaxed)) nudge_helper();
+}
+
+uint64_t Lane::next_deadline() {
+  uint64_t deadline = timers_.empty() ? UINT64_MAX : timers_.top().deadline;
+  moderated_.for_each([&](CompletionQueue& queue) { deadline = std::min(deadline, queue.event_deadline()); });
+  return deadline;
 }
 
 void Lane::tick(uint64_t now_ns) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <queue>
+#include <unordered_map>
 #include <vector>
 
 #include "base/list.h"
@@ -64,6 +65,14 @@ class Lane final : public fabric::Sink {
   void open_slot(uint32_t slot);
   void add_source(Source& source) { sources_.push_back(&source); }
 
+  /// SRQs that remote queue pairs name: those of XRC.
+  void add(SharedReceiveQueue& srq) { srqs_[srq.number] = &srq; }
+  void remove(SharedReceiveQueue& srq) { srqs_.erase(srq.number); }
+  SharedReceiveQueue* find_srq(uint32_t number) const {
+    auto found = srqs_.find(number);
+    return found == srqs_.end() ? nullptr : found->second;
+  }
+
   Channel& loopback() { return *loopback_; }
   Rail& add_rail(std::unique_ptr<fabric::Endpoint> endpoint);
   /// The lane owns the channel; it is deleted when it is dead and no queue pair is left on it.
@@ -82,11 +91,12 @@ class Lane final : public fabric::Sink {
   void settle();
   void settle_now() {
     settle();
+    fail_overrun();
     flush_dirty();
   }
   bool outstanding() { return !outstanding_.empty(); }
   bool stalled() { return !stalled_.empty(); }
-  uint64_t next_deadline() const { return timers_.empty() ? UINT64_MAX : timers_.top().deadline; }
+  uint64_t next_deadline();
   const std::vector<std::unique_ptr<Rail>>& rails() const { return rails_; }
   /// The fabric objects go, and nothing moves any more (exit).
   void close();
@@ -100,7 +110,10 @@ class Lane final : public fabric::Sink {
   void stalled(Channel& channel);
   void lost(Channel& channel) { lost_.push_back(&channel); }
   void drained(QueuePair& qp);
+  void overran(QueuePair& qp) { overrun_.push_back(qp); }
   void start_timer(QueuePair& qp, uint64_t deadline_ns);
+  /// A completion event waits for its moderation period.
+  void delay_event(CompletionQueue& queue);
   static void answer_quiesce(Channel& channel, const wire::Packet& packet);
 
   void received(std::span<const unsigned char> frame) override;
@@ -133,9 +146,13 @@ class Lane final : public fabric::Sink {
   void finish_kick();
   void run_kicked();
   void flush_dirty();
+  void fail_overrun() {
+    while (!overrun_.empty()) overrun_.pop_front().completion_lost();
+  }
   void retry_stalled();
   void catch_up();
   void expire_timers();
+  void expire_periods(uint64_t now_ns);
   void bury();
   void after_program_pass(size_t happened);
 
@@ -155,9 +172,12 @@ class Lane final : public fabric::Sink {
   List<QueuePair, OnOutstanding> outstanding_;
   List<ConnectedQueuePair, OnOwing> owing_;
   List<DatagramQueuePair, OnLate> late_;
+  List<QueuePair, OnOverrun> overrun_;
   List<Channel, OnDirty> dirty_;
+  std::unordered_map<uint32_t, SharedReceiveQueue*> srqs_;
   std::vector<Channel*> stalled_;
   std::priority_queue<Timer> timers_;
+  List<CompletionQueue, OnModerated> moderated_;  ///< completion queues whose event waits
 };
 
 }  // namespace vb

@@ -14,6 +14,16 @@ void QueuePair::fail(ibv_wc_status first, uint32_t vendor_error) {
   stop(first, vendor_error);
 }
 
+void QueuePair::overran() {
+  if (state() != IBV_QPS_ERR) config.lane->overran(*this);
+}
+
+void QueuePair::completion_lost() {
+  if (state() == IBV_QPS_ERR || state() == IBV_QPS_RESET) return;
+  config.listener->async_event(IBV_EVENT_QP_FATAL);
+  fail(IBV_WC_WR_FLUSH_ERR);
+}
+
 void QueuePair::flush_receives() {
   if (config.shared_receives) {
     // The SRQ's WRs are not this queue pair's: it only says that it takes no more of them.
@@ -30,7 +40,7 @@ void QueuePair::flush_receives() {
     cqe.opcode = IBV_WC_RECV;
     cqe.qp_num = qpn;
     cqe.src_qp = path.dest_qpn;
-    config.recv_cq->push(cqe, true);
+    complete(*config.recv_cq, cqe, true);
   }
 }
 
@@ -45,7 +55,7 @@ void QueuePair::complete_send(const SendWqe& wqe, ibv_wc_status status, uint32_t
   cqe.qp_num = qpn;
   cqe.src_qp = path.dest_qpn;
   send_queue.retire();
-  if ((signaled || status != IBV_WC_SUCCESS) && !mute) config.send_cq->push(cqe, false);
+  if ((signaled || status != IBV_WC_SUCCESS) && !mute) complete(*config.send_cq, cqe, false);
 }
 
 bool QueuePair::resolve_sges(SendWqe& wqe, unsigned access) {
@@ -120,6 +130,7 @@ void QueuePair::reset() {
 void QueuePair::detach() {
   ListNode<QueuePair, OnOutstanding>::unlink();
   ListNode<QueuePair, OnStalled>::unlink();
+  ListNode<QueuePair, OnOverrun>::unlink();
 }
 
 }  // namespace vb

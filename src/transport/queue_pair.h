@@ -15,6 +15,7 @@
 #include "transport/completion_queue.h"
 #include "transport/receive_queue.h"
 #include "transport/send_queue.h"
+#include "transport/shared_receive_queue.h"
 #include "wire/packet.h"
 
 namespace vb {
@@ -26,6 +27,7 @@ class Lane;
 // Lists that every queue pair can be on.
 struct OnOutstanding;  ///< the lane's tick watches it, because something of it is not done
 struct OnStalled;      ///< waits for room in a channel
+struct OnOverrun;      ///< a completion of it found no room
 
 /// What the transport needs to know of what ibv_modify_qp has set.
 struct PathAttributes {
@@ -40,7 +42,9 @@ struct PathAttributes {
   uint32_t qkey = 0;
 };
 
-class QueuePair : public ListNode<QueuePair, OnOutstanding>, public ListNode<QueuePair, OnStalled> {
+class QueuePair : public ListNode<QueuePair, OnOutstanding>,
+                  public ListNode<QueuePair, OnStalled>,
+                  public ListNode<QueuePair, OnOverrun> {
  public:
   /// Told under the lane's lock: must not block nor call back into the transport.
   class Listener {
@@ -59,8 +63,10 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>, public ListNode<Que
     const void* receive_pd = nullptr;  ///< of receive WRs: an SRQ has its own
     CompletionQueue* send_cq = nullptr;
     CompletionQueue* recv_cq = nullptr;
-    ReceiveQueue* shared_receives = nullptr;  ///< an SRQ's, or nullptr
+    SharedReceiveQueue* shared_receives = nullptr;  ///< an SRQ, or nullptr
     bool signal_all = false;
+    const XrcDomain* domain = nullptr;  ///< of an XRC target
+    uint32_t on_behalf_of = 0;          ///< of one that hands requests on: the XRC target that they were sent to
   };
 
   virtual ~QueuePair() = default;
@@ -75,6 +81,14 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>, public ListNode<Que
   uint64_t timer_deadline = 0;      ///< of Lane::start_timer
   std::atomic<bool> kicked{false};  ///< on the lane's list of posted work
   QueuePair* next_kicked = nullptr;
+
+  /// Completes to a queue. If it overflows, this queue pair fails as soon as nobody is at work in it.
+  void complete(CompletionQueue& queue, const Cqe& cqe, bool solicited) {
+    if (!queue.push(cqe, solicited)) [[unlikely]]
+      overran();
+  }
+  /// A completion queue has no room for what is done here. InfiniBand specification, 11.6.3.1.
+  void completion_lost();
 
   ReceiveQueue& receives() { return config.shared_receives ? *config.shared_receives : receive_queue; }
   ibv_qp_state state() const { return state_.load(std::memory_order_acquire); }
@@ -133,6 +147,7 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>, public ListNode<Que
   /// The part of fail() that depends on the kind: stops everything, and flushes when nothing moves any more.
   virtual void stop(ibv_wc_status first, uint32_t vendor_error) = 0;
   void flush_receives();
+  void overran();
 
  private:
   std::atomic<ibv_qp_state> state_{IBV_QPS_RESET};

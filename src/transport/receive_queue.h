@@ -21,6 +21,13 @@ struct ReceiveWqe {
   ibv_sge sge[kMaxReceiveSge];
 };
 
+/// The bytes that a receive has room for.
+inline uint64_t room(const ReceiveWqe& receive) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < receive.sge_count; ++i) bytes += receive.sge[i].length;
+  return bytes;
+}
+
 class ReceiveQueue {
  public:
   /// Room for `depth` WRs of at most `max_sge` SGEs (at most kMaxReceiveSge).

@@ -73,7 +73,7 @@ Requester::Sent Requester::send_data(SendWqe& wqe) {
     return Sent::kBad;
   }
   if (!wqe.is_inline() && !qp_.resolve_sges(wqe, kLocalRead)) return Sent::kBad;
-  if (wqe.is_inline() || wqe.length <= qp_.channel()->eager_limit()) return put_inline(wqe, kind);
+  if (wqe.is_inline() || wqe.length <= eager_limit()) return put_inline(wqe, kind);
   return put_indirect(wqe, kind, fabric::kRemoteRead);
 }
 
@@ -83,7 +83,7 @@ Requester::Sent Requester::send_read(SendWqe& wqe) {
     return Sent::kBad;
   }
   if (!qp_.resolve_sges(wqe, kLocalWrite)) return Sent::kBad;
-  if (wqe.length > qp_.channel()->eager_limit()) return put_indirect(wqe, Kind::kRead, fabric::kRemoteWrite);
+  if (wqe.length > eager_limit()) return put_indirect(wqe, Kind::kRead, fabric::kRemoteWrite);
   unsigned char* at = begin(wqe, Kind::kRead, 0, sizeof(wire::RdmaHeader));
   if (!at) return Sent::kLater;
   wire::RdmaHeader rdma{wqe.remote_address, wqe.rkey, wqe.length};
@@ -106,7 +106,9 @@ Requester::Sent Requester::send_atomic(SendWqe& wqe) {
 }
 
 unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, size_t body) {
-  size_t size = sizeof(wire::PacketHeader) + body;
+  bool xrc = qp_.config.type == IBV_QPT_XRC_SEND;
+  size_t head = sizeof(wire::PacketHeader) + (xrc ? sizeof(wire::XrcHeader) : 0);
+  size_t size = head + body;
   unsigned char* at = qp_.channel()->begin(size, Channel::Use::kRequest);
   if (!at) return nullptr;
   flags |= opcodes::wire_flags(wqe.opcode) | ((wqe.flags & IBV_SEND_SOLICITED) ? wire::kSolicited : 0) |
@@ -114,9 +116,22 @@ unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, si
   wire::PacketHeader header{kind,    flags,   static_cast<uint16_t>(size),     qp_.path.dest_qpn,
                             qp_.qpn, wqe.msn, qp_.responder.acknowledgement(), wqe.imm};
   memcpy(at, &header, sizeof header);
+  if (xrc) put_xrc(wqe, at);
   qp_.ListNode<ConnectedQueuePair, OnOwing>::unlink();
   qp_.config.lane->watch(qp_);
-  return at + sizeof header;
+  return at + head;
+}
+
+void Requester::put_xrc(const SendWqe& wqe, unsigned char* at) {
+  at[offsetof(wire::PacketHeader, kind)] |= wire::kXrc;
+  wire::XrcHeader xrc{wqe.srqn, qp_.config.on_behalf_of};
+  memcpy(at + sizeof(wire::PacketHeader), &xrc, sizeof xrc);
+}
+
+/// The largest payload that travels in a request or an answer.
+size_t Requester::eager_limit() const {
+  size_t xrc = qp_.config.type == IBV_QPT_XRC_SEND ? sizeof(wire::XrcHeader) : 0;
+  return qp_.channel()->eager_limit() - xrc;
 }
 
 Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
@@ -238,7 +253,7 @@ void Requester::retire() {
     SendWqe& wqe = queue.at(queue.retired());
     if (!wqe.done && (wqe.reads_back() || !before(wqe.msn, acked_))) break;
     conceal(wqe);
-    qp_.complete_send(wqe, IBV_WC_SUCCESS, 0);
+    complete(wqe, IBV_WC_SUCCESS, 0);
     any = true;
   }
   if (any) restart_budgets();
@@ -263,7 +278,7 @@ void Requester::lose() {
     SendWqe& wqe = queue.at(queue.retired());
     if (queue.retired() == next_) ++next_;
     conceal(wqe);
-    qp_.complete_send(wqe, IBV_WC_SUCCESS, 0);
+    complete(wqe, IBV_WC_SUCCESS, 0);
   }
   acked_ = next_msn_;
   halted_ = false;
@@ -273,6 +288,15 @@ void Requester::lose() {
 bool Requester::drained() const { return qp_.send_queue.retired() == next_; }
 
 bool Requester::idle() const { return qp_.send_queue.retired() == qp_.send_queue.posted(); }
+
+/// Ends the oldest WR. Its slot is free before the completion shows: who polls it may post at once.
+void Requester::complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
+  if (wqe.origin == SendWqe::Origin::kProgram) [[likely]]
+    return qp_.complete_send(wqe, status, vendor_error);
+  SendWqe::Origin origin = wqe.origin;
+  qp_.send_queue.retire();
+  qp_.rendezvous->finished(origin, status);
+}
 
 void Requester::restart_budgets() {
   rnr_left_ = qp_.path.rnr_retry;
@@ -386,7 +410,7 @@ void Requester::flush() {
   }
   for (uint32_t posted = queue.posted(); queue.retired() != posted;) {
     ibv_wc_status status = std::exchange(first_status_, IBV_WC_WR_FLUSH_ERR);
-    qp_.complete_send(queue.at(queue.retired()), status, status == IBV_WC_WR_FLUSH_ERR ? 0 : first_vendor_error_);
+    complete(queue.at(queue.retired()), status, status == IBV_WC_WR_FLUSH_ERR ? 0 : first_vendor_error_);
   }
   next_ = queue.retired();
   reads_ = 0;

@@ -59,6 +59,9 @@ class Requester {
   Sent put_inline(SendWqe& wqe, wire::Kind kind);
   Sent put_indirect(SendWqe& wqe, wire::Kind kind, unsigned exposure);
   unsigned char* begin(const SendWqe& wqe, wire::Kind kind, uint8_t flags, size_t body);
+  void put_xrc(const SendWqe& wqe, unsigned char* at);
+  size_t eager_limit() const;
+  void complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error);
   bool scatter(SendWqe& wqe, const unsigned char* data, size_t size);
   void fail_oldest(ibv_wc_status status);
   void lose();

@@ -61,6 +61,11 @@ Responder::Operation& Responder::hold(const Packet& packet) {
 }
 
 Responder::Outcome Responder::execute(const Packet& packet, Operation* operation) {
+  srq_ = qp_.config.shared_receives;
+  if (packet.is_xrc || qp_.is_xrc_target()) [[unlikely]] {
+    Outcome found = find_srq(packet);
+    if (found != Outcome::kDone) return found;
+  }
   switch (packet.header.kind) {
     case Kind::kSend: return execute_send(packet, operation);
     case Kind::kWrite: return execute_write(packet, operation);
@@ -68,6 +73,26 @@ Responder::Outcome Responder::execute(const Packet& packet, Operation* operation
     default: return execute_atomic(packet);
   }
 }
+
+// --- whose receives and memory -----------------------------------------------------------------------------------
+
+/// XRC: the SRQ that the request names. InfiniBand specification, annex A14.
+Responder::Outcome Responder::find_srq(const Packet& packet) {
+  bool fits = packet.is_xrc && qp_.is_xrc_target();
+  srq_ = fits ? qp_.config.lane->find_srq(packet.xrc.srqn) : nullptr;
+  if (srq_ && srq_->domain == qp_.config.domain) return Outcome::kDone;
+  srq_ = nullptr;
+  return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
+}
+
+ReceiveQueue& Responder::receives() const { return srq_ ? *srq_ : qp_.receive_queue; }
+
+const void* Responder::local_pd() const { return srq_ ? srq_->pd : qp_.config.pd; }
+
+/// An XRC target has no PD of its own: the SRQ's counts.
+const void* Responder::remote_pd() const { return qp_.is_xrc_target() ? srq_->pd : qp_.config.pd; }
+
+CompletionQueue& Responder::receive_cq() const { return srq_ && srq_->cq ? *srq_->cq : *qp_.config.recv_cq; }
 
 // --- SEND --------------------------------------------------------------------------------------------------------
 
@@ -79,11 +104,12 @@ Responder::Outcome Responder::take_receive(const Packet& packet, Operation* oper
   bool limit_reached = false;
   // UC drops a message that does not fit, and the receive stays for the next.
   uint64_t needed = qp_.reliable() || packet.header.kind != Kind::kSend ? 0 : packet.length;
-  if (!qp_.receives().pop(receive_, limit_reached, needed)) return refuse_not_ready(packet);
-  if (limit_reached) qp_.config.listener->async_event(IBV_EVENT_SRQ_LIMIT_REACHED);
+  if (!receives().pop(receive_, limit_reached, needed)) return refuse_not_ready(packet);
+  if (limit_reached) srq_->listener->limit_reached();
   if (operation) {
     operation->receive = receive_;
     operation->has_receive = true;
+    operation->srq = srq_;
   }
   return Outcome::kDone;
 }
@@ -95,7 +121,7 @@ bool Responder::resolve_receive(uint64_t length) {
   for (uint32_t i = 0; i < receive_.sge_count && length > 0; ++i) {
     const ibv_sge& sge = receive_.sge[i];
     if (sge.length == 0) continue;
-    MemoryRegion* region = memory.local(sge.lkey, qp_.config.receive_pd, sge.addr, sge.length, kLocalWrite);
+    MemoryRegion* region = memory.local(sge.lkey, local_pd(), sge.addr, sge.length, kLocalWrite);
     if (!region) return false;
     uint64_t part = std::min<uint64_t>(sge.length, length);
     segments_.push_back({region->host(sge.addr), part, region});
@@ -105,11 +131,11 @@ bool Responder::resolve_receive(uint64_t length) {
 }
 
 Responder::Outcome Responder::execute_send(const Packet& packet, Operation* operation) {
+  if (srq_ && srq_->tags) [[unlikely]]
+    return execute_tagged(packet, operation);
   Outcome taken = take_receive(packet, operation);
   if (taken != Outcome::kDone) return taken;
-  uint64_t room = 0;
-  for (uint32_t i = 0; i < receive_.sge_count; ++i) room += receive_.sge[i].length;
-  if (room < packet.length) return refuse(packet, {NakCode::kInvalidRequest, -1, IBV_WC_LOC_LEN_ERR});
+  if (room(receive_) < packet.length) return refuse(packet, {NakCode::kInvalidRequest, -1, IBV_WC_LOC_LEN_ERR});
   if (!resolve_receive(packet.length)) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
   copy_in(packet.payload);
@@ -133,7 +159,7 @@ Responder::Outcome Responder::resolve_target(const Packet& packet, uint64_t addr
   // What the queue pair does not do at all is an invalid request; what it may not do there is an access error.
   if ((qp_.path.access & access) != access) return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
   if (length == 0) return Outcome::kDone;
-  MemoryRegion* region = qp_.config.lane->memory.remote(rkey, qp_.config.pd, address, length, access);
+  MemoryRegion* region = qp_.config.lane->memory.remote(rkey, remote_pd(), address, length, access);
   if (!region) return refuse(packet, refusal);
   segments_.push_back({region->host(address), length, region});
   return Outcome::kDone;
@@ -206,6 +232,8 @@ Responder::Outcome Responder::start_move(const Packet& packet, Operation* operat
     operation->has_receive = consumes_receive(packet);
   }
   operation->pull = pull;
+  operation->srq = srq_;
+  if (srq_) ++srq_->users;
   operation->segments = segments_;
   operation->left = packet.length;
   operation->state = Operation::kMoving;
@@ -321,12 +349,17 @@ bool Responder::finish_move(Operation& operation) {
   bool reachable = qp_.channel() && qp_.channel()->alive();
   if (!qp_.can_receive() || operation.error || (operation.left != 0 && !reachable)) return end_move(operation);
   if (operation.left != 0) return false;
+  if (operation.gathered && operation.packet.has(wire::kIndirect)) {
+    end_gathering(operation);
+    return true;  // now it is executed
+  }
   const Packet& packet = operation.packet;
   if (packet.header.kind == Kind::kRead && !answer(packet.header.msn, Kind::kReadResponse, 0)) {
     qp_.channel()->wait(qp_);
     return false;
   }
   release_regions(operation);
+  srq_ = operation.srq;
   if (consumes_receive(packet)) deliver(packet, operation.receive);
   return pop_done();
 }
@@ -344,6 +377,7 @@ bool Responder::end_move(Operation& operation) {
   std::unique_ptr<Operation> keep = std::move(pipeline_.front());
   pipeline_.pop_front();
   release_regions(operation);
+  srq_ = operation.srq;
   receive_ = operation.receive;
   if (!qp_.can_receive()) {
     if (operation.has_receive) receive_error(operation.packet, IBV_WC_WR_FLUSH_ERR);
@@ -363,6 +397,7 @@ void Responder::release_regions(Operation& operation) {
     release(*segment.region);
   }
   operation.segments.clear();
+  if (operation.srq) --operation.srq->users;
   --running_;
 }
 
@@ -371,6 +406,8 @@ void Responder::drop_waiting() {
       std::find_if(pipeline_.begin(), pipeline_.end(), [](auto& each) { return each->state == Operation::kWaiting; });
   for (auto each = first; each != pipeline_.end(); ++each) {
     if (!(*each)->has_receive) continue;
+    srq_ = qp_.is_xrc_target() ? qp_.config.lane->find_srq((*each)->packet.xrc.srqn) : qp_.config.shared_receives;
+    if (qp_.is_xrc_target() && !srq_) continue;  // gone, and its receives with it
     receive_ = (*each)->receive;
     receive_error((*each)->packet, IBV_WC_WR_FLUSH_ERR);
   }
@@ -435,17 +472,22 @@ void Responder::send_acknowledgement() {
 }
 
 void Responder::deliver(const Packet& packet, const ReceiveWqe& receive) {
-  if (qp_.mute) return;
   Cqe cqe;
   cqe.wr_id = receive.wr_id;
   cqe.opcode = packet.header.kind == Kind::kWrite ? IBV_WC_RECV_RDMA_WITH_IMM : IBV_WC_RECV;
   cqe.byte_len = packet.length;
+  deliver(packet, cqe);
+}
+
+/// Completes a receive: `cqe` has what depends on its kind.
+void Responder::deliver(const Packet& packet, Cqe cqe) {
+  if (qp_.mute) return;
   cqe.imm = packet.header.aux;
-  cqe.wc_flags =
-      (packet.has(wire::kImmediate) ? IBV_WC_WITH_IMM : 0) | (packet.has(wire::kInvalidate) ? IBV_WC_WITH_INV : 0);
-  cqe.qp_num = qp_.qpn;
+  cqe.wc_flags = cqe.wc_flags | (packet.has(wire::kImmediate) ? IBV_WC_WITH_IMM : 0) |
+                 (packet.has(wire::kInvalidate) ? IBV_WC_WITH_INV : 0);
+  cqe.qp_num = qp_.reported_qpn();
   cqe.src_qp = qp_.path.dest_qpn;
-  qp_.config.recv_cq->push(cqe, packet.has(wire::kSolicited));
+  qp_.complete(receive_cq(), cqe, packet.has(wire::kSolicited));
 }
 
 void Responder::receive_error(const Packet& packet, ibv_wc_status status) {
@@ -454,9 +496,9 @@ void Responder::receive_error(const Packet& packet, ibv_wc_status status) {
   cqe.wr_id = receive_.wr_id;
   cqe.status = status;
   cqe.opcode = packet.header.kind == Kind::kWrite ? IBV_WC_RECV_RDMA_WITH_IMM : IBV_WC_RECV;
-  cqe.qp_num = qp_.qpn;
+  cqe.qp_num = qp_.reported_qpn();
   cqe.src_qp = qp_.path.dest_qpn;
-  qp_.config.recv_cq->push(cqe, true);
+  qp_.complete(receive_cq(), cqe, true);
 }
 
 /// RC: a NAK, and the queue pair goes to ERR (class C of the specification's responder errors). UC: dropped.

@@ -15,15 +15,19 @@
 #include <vector>
 
 #include "fabric/endpoint.h"
+#include "transport/memory.h"
 #include "transport/receive_queue.h"
 #include "transport/sequence.h"
+#include "transport/tag_header.h"
 #include "wire/packet.h"
 
 namespace vb {
 
 class Channel;
 class ConnectedQueuePair;
-struct MemoryRegion;
+class CompletionQueue;
+class SharedReceiveQueue;
+struct Cqe;
 
 class Responder {
  public:
@@ -55,6 +59,14 @@ class Responder {
     MemoryRegion* region;
   };
 
+  /// Memory of our own for a payload that the fabric brings.
+  struct Gathered {
+    explicit Gathered(size_t size);
+    ~Gathered();
+    std::unique_ptr<unsigned char[]> bytes;
+    MemoryRegion* region;
+  };
+
   struct Operation {
     Responder* responder;
     std::vector<unsigned char> bytes;  ///< the packet's own copy
@@ -63,6 +75,8 @@ class Responder {
     bool pull = false;
     bool has_receive = false;
     int error = 0;
+    SharedReceiveQueue* srq = nullptr;
+    std::unique_ptr<Gathered> gathered;  ///< the payload, when it must be here before it is known where it goes
     ReceiveWqe receive;
     std::vector<Segment> segments;
     size_t segment = 0;  ///< cursor into segments ...
@@ -83,12 +97,23 @@ class Responder {
     ibv_wc_status sends = IBV_WC_WR_FLUSH_ERR;  ///< how the oldest send WR completes
   };
 
+  ReceiveQueue& receives() const;
+  const void* local_pd() const;
+  const void* remote_pd() const;
+  CompletionQueue& receive_cq() const;
+
   static constexpr uint32_t kMoves = 16;  ///< operations with transfers under way
 
   bool expected(const wire::Packet& packet);
   Operation& hold(const wire::Packet& packet);
   Outcome execute(const wire::Packet& packet, Operation* operation);
+  Outcome find_srq(const wire::Packet& packet);
   Outcome execute_send(const wire::Packet& packet, Operation* operation);
+  Outcome execute_tagged(const wire::Packet& packet, Operation* operation);
+  Outcome deliver_unexpected(const wire::Packet& packet, Operation* operation, ibv_wc_opcode opcode);
+  Outcome deliver_eager(const wire::Packet& packet, const TagHeader& header);
+  Outcome start_rendezvous(const wire::Packet& packet, const TagHeader& header);
+  Outcome gather(const wire::Packet& packet, Operation* operation);
   Outcome execute_write(const wire::Packet& packet, Operation* operation);
   Outcome execute_read(const wire::Packet& packet, Operation* operation);
   Outcome execute_atomic(const wire::Packet& packet);
@@ -104,12 +129,14 @@ class Responder {
   void drop_waiting();
   void settle();
   void release_regions(Operation& operation);
+  void end_gathering(Operation& operation);
 
   Outcome take_receive(const wire::Packet& packet, Operation* operation);
   bool resolve_receive(uint64_t length);
   Outcome resolve_target(const wire::Packet& packet, uint64_t address, uint32_t rkey, uint64_t length, unsigned access);
   void copy_in(std::span<const unsigned char> payload);
   void deliver(const wire::Packet& packet, const ReceiveWqe& receive);
+  void deliver(const wire::Packet& packet, Cqe cqe);
   void receive_error(const wire::Packet& packet, ibv_wc_status status);
   void retire(const wire::Packet& packet);
 
@@ -131,8 +158,9 @@ class Responder {
   bool nak_owed_ = false;
   uint32_t quiesce_msn_ = 0;
   wire::PacketHeader nak_{};
-  ReceiveWqe receive_;             ///< of the request being executed
-  std::vector<Segment> segments_;  ///< likewise: where its data goes (or comes from)
+  SharedReceiveQueue* srq_ = nullptr;  ///< of the request being executed: the queue pair's, or the one that it names
+  ReceiveWqe receive_;                 ///< likewise
+  std::vector<Segment> segments_;      ///< likewise: where its data goes (or comes from)
   std::deque<std::unique_ptr<Operation>> pipeline_;
 };
 

@@ -19,6 +19,9 @@ struct MemoryRegion;
 /// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches
 /// into.
 struct SendWqe {
+  /// Who posted it: the program, or the rendezvous of tag matching.
+  enum class Origin : uint8_t { kProgram, kRendezvousRead, kRendezvousFin };
+
   uint64_t wr_id;
   union {
     uint64_t remote_address;
@@ -43,7 +46,9 @@ struct SendWqe {
   bool done;       ///< needs no acknowledgement any more
   bool indirect;   ///< the peer reaches into this WR's memory
   uint8_t status;  ///< ibv_wc_status
-  uint8_t reserved;
+  Origin origin;
+  uint32_t srqn;  ///< XRC: the remote SRQ
+  uint32_t reserved;
 
   ibv_sge* sges() { return reinterpret_cast<ibv_sge*>(this + 1); }
   MemoryRegion** exposed() { return reinterpret_cast<MemoryRegion**>(sges() + sge_count); }
@@ -56,8 +61,9 @@ struct SendWqe {
 
 class SendQueue {
  public:
-  /// `source`: of the ring's memory; nullptr: the heap.
-  Result<void> open(uint32_t depth, uint32_t max_sge, uint32_t max_inline, RingSource* source = nullptr);
+  /// `source`: of the ring's memory; nullptr: the heap. `extra`: slots for WRs of our own, beside the program's.
+  Result<void> open(uint32_t depth, uint32_t max_sge, uint32_t max_inline, RingSource* source = nullptr,
+                    uint32_t extra = 0);
 
   uint32_t depth() const { return depth_; }
   uint32_t max_sge() const { return max_sge_; }
@@ -67,11 +73,20 @@ class SendQueue {
   SpinLock& lock() { return lock_; }
   /// The next free slot, or nullptr when the queue is full. Not seen by the requester before publish().
   SendWqe* reserve() {
-    if (reserved_ - retired_.load(std::memory_order_acquire) >= depth_) return nullptr;
-    SendWqe& wqe = at(reserved_++);
-    wqe.done = wqe.indirect = false;
-    return &wqe;
+    uint32_t used = reserved_ - retired_.load(std::memory_order_acquire);
+    // Signed: a slot of ours may be retired and not yet discounted.
+    if (static_cast<int32_t>(used - extra_used_.load(std::memory_order_relaxed)) >= static_cast<int32_t>(depth_)) {
+      return nullptr;
+    }
+    return &take(SendWqe::Origin::kProgram);
   }
+  /// The same for a WR of our own.
+  SendWqe* reserve_extra(SendWqe::Origin origin) {
+    if (extra_used_.load(std::memory_order_relaxed) >= extra_) return nullptr;
+    extra_used_.fetch_add(1, std::memory_order_relaxed);
+    return &take(origin);
+  }
+  uint32_t extra_left() const { return extra_ - extra_used_.load(std::memory_order_relaxed); }
   void unreserve() { --reserved_; }
   void publish() { posted_.store(reserved_, std::memory_order_release); }
   /// What is reserved and not published yet.
@@ -84,15 +99,28 @@ class SendQueue {
   // The requester's side.
   uint32_t posted() const { return posted_.load(std::memory_order_acquire); }
   uint32_t retired() const { return retired_.load(std::memory_order_relaxed); }
-  void retire() { retired_.store(retired() + 1, std::memory_order_release); }
+  void retire() {
+    bool extra = at(retired()).origin != SendWqe::Origin::kProgram;
+    retired_.store(retired() + 1, std::memory_order_release);
+    if (extra) [[unlikely]]
+      extra_used_.fetch_sub(1, std::memory_order_relaxed);
+  }
   SendWqe& at(uint32_t index) { return *reinterpret_cast<SendWqe*>(ring_.get() + size_t{index & mask_} * stride_); }
   /// Forgets everything (RESET). Producer and requester both stopped.
   void clear() {
     reserved_ = retired();
+    extra_used_.store(0, std::memory_order_relaxed);
     publish();
   }
 
  private:
+  SendWqe& take(SendWqe::Origin origin) {
+    SendWqe& wqe = at(reserved_++);
+    wqe.done = wqe.indirect = false;
+    wqe.origin = origin;
+    return wqe;
+  }
+
   SpinLock lock_;
   uint32_t depth_ = 0;
   uint32_t mask_ = 0;
@@ -100,6 +128,8 @@ class SendQueue {
   uint32_t max_sge_ = 0;
   uint32_t max_inline_ = 0;
   uint32_t reserved_ = 0;
+  uint32_t extra_ = 0;
+  std::atomic<uint32_t> extra_used_{0};  ///< slots that WRs of our own hold
   std::atomic<uint32_t> posted_{0};
   std::atomic<uint32_t> retired_{0};
   Ring<unsigned char> ring_;

@@ -10,8 +10,8 @@
 namespace vb {
 namespace {
 
-constexpr unsigned kCapabilities =
-    IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE;
+constexpr unsigned kCapabilities = IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_SYS_IMAGE_GUID |
+                                   IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE | IBV_DEVICE_XRC;
 
 void fill_identity(const Device& device, ibv_device_attr& attr) {
   std::strncpy(attr.fw_ver, VERBATIM_VERSION, sizeof(attr.fw_ver) - 1);
@@ -85,6 +85,8 @@ ibv_device_attr_ex attributes_ex(const Device& device) {
   attr.orig_attr = attributes(device);
   attr.device_cap_flags_ex = attr.orig_attr.device_cap_flags;
   attr.phys_port_cnt_ex = 1;
+  attr.tm_caps = {kMaxRendezvousHeader, kMaxTags, IBV_TM_CAP_RC, kMaxTagOps, kMaxSrqSge};
+  attr.cq_mod_caps = {UINT16_MAX, UINT16_MAX};
   fill_clock(attr);
   fill_pci_atomics(attr);
   return attr;

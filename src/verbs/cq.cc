@@ -12,7 +12,24 @@ namespace {
 constexpr uint64_t kTimestampFlags =
     IBV_WC_EX_WITH_COMPLETION_TIMESTAMP | IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK;
 
-constexpr uint64_t kKnownFlags = IBV_CREATE_CQ_SUP_WC_FLAGS & ~uint64_t{IBV_WC_EX_WITH_TM_INFO};
+constexpr uint32_t kKnownFields = IBV_CQ_INIT_ATTR_MASK_FLAGS | IBV_CQ_INIT_ATTR_MASK_PD;
+constexpr uint32_t kKnownOptions = IBV_CREATE_CQ_ATTR_SINGLE_THREADED | IBV_CREATE_CQ_ATTR_IGNORE_OVERRUN;
+
+Result<void> check(const ibv_cq_init_attr_ex& attr) {
+  if (attr.cqe < 1 || attr.cqe > static_cast<uint32_t>(kMaxCqe) ||
+      attr.comp_vector >= static_cast<uint32_t>(kCompVectors)) {
+    return Error{EINVAL};
+  }
+  if ((attr.wc_flags & ~uint64_t{IBV_CREATE_CQ_SUP_WC_FLAGS}) || (attr.comp_mask & ~kKnownFields)) {
+    return Error{EOPNOTSUPP};
+  }
+  if ((attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) && (attr.flags & ~kKnownOptions)) return Error{EOPNOTSUPP};
+  if ((attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_PD) &&
+      (!attr.parent_domain || !Pd::from(attr.parent_domain).protection)) {
+    return Error{EINVAL};
+  }
+  return {};
+}
 
 void use_channel(CompChannel& channel, int change) {
   pthread_mutex_t& mutex = channel.abi.context->mutex;
@@ -28,6 +45,8 @@ void Cq::Events::completion_event() {
   if (cq.abi.channel) CompChannel::from(cq.abi.channel).events.push(&cq);
 }
 
+void Cq::Events::completion_delayed() { engine().lane.delay_event(cq.queue); }
+
 void Cq::Events::overflow() {
   ibv_async_event event{};
   event.event_type = IBV_EVENT_CQ_ERR;
@@ -36,18 +55,17 @@ void Cq::Events::overflow() {
 }
 
 Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
-  if (attr.cqe < 1 || attr.cqe > static_cast<uint32_t>(kMaxCqe) ||
-      attr.comp_vector >= static_cast<uint32_t>(kCompVectors)) {
-    return Error{EINVAL};
-  }
-  if (attr.wc_flags & ~kKnownFlags) return Error{EOPNOTSUPP};
+  if (auto fine = check(attr); !fine) return Error{fine.error()};
+  uint32_t flags = (attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) ? attr.flags : 0;
   const bool in_domain = attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_PD;
-  if (in_domain && (!attr.parent_domain || !Pd::from(attr.parent_domain).protection)) return Error{EINVAL};
   Pd* parent = in_domain ? &Pd::from(attr.parent_domain) : nullptr;
   auto cq = std::make_unique<Cq>();
   RingSource* source = parent ? parent->source(RingKind::kCompletionQueue) : nullptr;
   const bool stamped = (attr.wc_flags & kTimestampFlags) != 0;
-  if (auto opened = cq->queue.open(attr.cqe, stamped, &cq->events, source); !opened) return Error{opened.error()};
+  const bool ignore_overrun = (flags & IBV_CREATE_CQ_ATTR_IGNORE_OVERRUN) != 0;
+  auto opened = cq->queue.open({attr.cqe, stamped, ignore_overrun}, &cq->events, source);
+  if (!opened) return Error{opened.error()};
+  cq->single_threaded = (flags & IBV_CREATE_CQ_ATTR_SINGLE_THREADED) != 0;
   cq->parent_domain = parent;
   if (parent) ++parent->uses;
   cq->wc_flags = attr.wc_flags;
@@ -71,7 +89,11 @@ Result<void> destroy_cq(Cq& cq) {
     use_channel(CompChannel::from(cq.abi.channel), -1);
   }
   context.events->remove([&](const ibv_async_event& event) { return AsyncEvents::about(event, abi); });
-  if (cq.queue.armed()) --engine().lane.armed;
+  {
+    auto guard = engine().lane.hold();
+    cq.queue.ListNode<CompletionQueue, OnModerated>::unlink();
+    if (cq.queue.armed()) --engine().lane.armed;
+  }
   wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.comp_events_completed, cq.events_sent);
   wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.async_events_completed, cq.async_sent);
   pthread_mutex_destroy(&cq.abi.mutex);
@@ -88,6 +110,14 @@ Result<void> resize_cq(Cq& cq, int cqe) {
   auto resized = cq.queue.resize(static_cast<uint32_t>(cqe));
   if (resized) cq.abi.cqe = cqe;
   return resized;
+}
+
+Result<void> modify_cq(Cq& cq, const ibv_modify_cq_attr& attr) {
+  if (attr.attr_mask & ~uint32_t{IBV_CQ_ATTR_MODERATE}) return Error{EINVAL};
+  if (attr.attr_mask & IBV_CQ_ATTR_MODERATE) {
+    cq.queue.moderate(attr.moderate.cq_count, uint64_t{attr.moderate.cq_period} * 1000);
+  }
+  return {};
 }
 
 namespace {
@@ -127,7 +157,12 @@ void req_notify_cq(Cq& cq, bool solicited_only) {
   if (cq.queue.arm(solicited_only)) ++engine().lane.armed;
 }
 
-int start_poll(Cq& cq) { return next_poll(cq); }
+int start_poll(Cq& cq) {
+  if (!cq.single_threaded) cq.polling.lock();
+  int status = next_poll(cq);
+  if (status != 0) end_poll(cq);
+  return status;
+}
 
 int next_poll(Cq& cq) {
   int count = consume(cq, 1, [&cq](const Cqe& cqe, int) { cq.current = cqe; });
@@ -137,6 +172,8 @@ int next_poll(Cq& cq) {
   return 0;
 }
 
-void end_poll(Cq&) {}
+void end_poll(Cq& cq) {
+  if (!cq.single_threaded) cq.polling.unlock();
+}
 
 }  // namespace vb

@@ -8,6 +8,7 @@
 
 #include "base/export.h"
 #include "base/result.h"
+#include "base/spinlock.h"
 #include "transport/completion_queue.h"
 #include "verbs/comp_channel.h"
 #include "verbs/context.h"
@@ -24,11 +25,14 @@ struct Cq {
   unsigned async_sent = 0;   ///< asynchronous events handed to the program, guarded by abi.mutex
   Pd* parent_domain = nullptr;
   uint64_t wc_flags = 0;  ///< the fields asked for at creation
-  Cqe current{};          ///< what the read_* accessors show
+  bool single_threaded = false;
+  SpinLock polling;  ///< held from start_poll to end_poll, unless single_threaded
+  Cqe current{};     ///< what the read_* accessors show
 
   struct Events final : CompletionQueue::Listener {
     explicit Events(Cq& owner) : cq(owner) {}
     void completion_event() override;
+    void completion_delayed() override;
     void overflow() override;
     Cq& cq;
   } events{*this};
@@ -37,16 +41,19 @@ struct Cq {
   static Cq& from(ibv_cq_ex* cq) { return *reinterpret_cast<Cq*>(cq); }
 };
 
-/// EINVAL for a depth below 1 or above the device's, a comp_vector out of range, or a parent domain that is none. The
-/// door fills in the accessors.
+/// EINVAL for a depth below 1 or above the device's, a comp_vector out of range, or a parent domain that is none;
+/// EOPNOTSUPP for fields and flags that are not known. The door fills in the accessors. ibv_create_cq_ex(3).
 VB_API Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr);
 VB_API Result<void> destroy_cq(Cq& cq);  ///< EBUSY while used, then waits until all its events are acknowledged
 VB_API Result<void> resize_cq(Cq& cq, int cqe);
+/// Moderation of events. EINVAL for a mask that is not known. ibv_modify_cq(3).
+VB_API Result<void> modify_cq(Cq& cq, const ibv_modify_cq_attr& attr);
 
 // The data path (also the ops tables').
 VB_API int poll_cq(Cq& cq, int count, ibv_wc* wc);
 VB_API void req_notify_cq(Cq& cq, bool solicited_only);
-VB_API int start_poll(Cq& cq);  ///< 0, or ENOENT when the CQ is empty
+/// 0: until end_poll the CQ's iterator is the calling thread's; others wait. ENOENT: the CQ is empty, and not held.
+VB_API int start_poll(Cq& cq);
 VB_API int next_poll(Cq& cq);
 VB_API void end_poll(Cq& cq);
 

@@ -22,6 +22,9 @@ bool link_running(const Device& device);
 /// The GID table of an interface: 0 and 1 are always routable, see gid_table.cc. Entries beyond are invalid.
 std::vector<GidEntry> make_gid_table(const Interface& netdev);
 
+/// The addresses of a device, each once.
+std::vector<SocketAddress> addresses_of(const Device& device);
+
 /// Never zero, network byte order: from the hardware address where there is one.
 uint64_t make_guid(const Interface& netdev);
 

@@ -32,6 +32,11 @@ inline constexpr int kMaxSrq = 1 << 16;
 inline constexpr int kMaxSrqWr = 32768;  // at least 16384
 inline constexpr int kMaxSrqSge = kMaxSge;
 
+// Tag matching: the matching list is looked through entry by entry.
+inline constexpr uint32_t kMaxTags = 1024;
+inline constexpr uint32_t kMaxTagOps = 1024;           // done at once: the number only bounds what a program asks for
+inline constexpr uint32_t kMaxRendezvousHeader = 128;  // both headers, and room for a program's own words
+
 // Memory. Page sizes are a mask: every power of two from 4 KiB up, because nothing here depends on pages.
 inline constexpr uint64_t kMaxMrSize = ~uint64_t{0};
 inline constexpr uint64_t kPageSizeCap = 0xfffffffffffff000;

@@ -21,6 +21,7 @@ bool is_datagram(const Qp& qp) { return qp.init.qp_type == IBV_QPT_UD; }
 /// 0, or why a queue pair of this type does not take the opcode.
 int check_opcode(const Qp& qp, uint8_t opcode) {
   if (is_datagram(qp)) return opcode == IBV_WR_SEND || opcode == IBV_WR_SEND_WITH_IMM ? 0 : EINVAL;
+  if (qp.init.qp_type == IBV_QPT_XRC_RECV) return EINVAL;
   switch (opcode) {
     case IBV_WR_SEND:
     case IBV_WR_SEND_WITH_IMM:
@@ -28,7 +29,7 @@ int check_opcode(const Qp& qp, uint8_t opcode) {
     case IBV_WR_RDMA_WRITE_WITH_IMM: return 0;
     case IBV_WR_RDMA_READ:
     case IBV_WR_ATOMIC_CMP_AND_SWP:
-    case IBV_WR_ATOMIC_FETCH_AND_ADD: return qp.init.qp_type == IBV_QPT_RC ? 0 : EINVAL;
+    case IBV_WR_ATOMIC_FETCH_AND_ADD: return qp.init.qp_type != IBV_QPT_UC ? 0 : EINVAL;
     case IBV_WR_SEND_WITH_INV:
     case IBV_WR_LOCAL_INV:
     case IBV_WR_BIND_MW: {
@@ -91,6 +92,7 @@ int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   wqe.imm = wr.imm_data;
   if (int error = check_opcode(qp, wqe.opcode)) return error;
   if (is_datagram(qp) && (!wr.wr.ud.ah || !names_queue_pair(wr.wr.ud.remote_qpn))) return EINVAL;
+  if (qp.init.qp_type == IBV_QPT_XRC_SEND) wqe.srqn = wr.qp_type.xrc.remote_srqn;
   if (has_remote(wqe.opcode)) {
     wqe.remote_address = wr.wr.rdma.remote_addr;
     wqe.rkey = wr.wr.rdma.rkey;
@@ -133,7 +135,8 @@ int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) {
 }
 
 int post_recv(Qp& qp, ibv_recv_wr* wr, ibv_recv_wr** bad_wr) {
-  int error = qp.transport.state() == IBV_QPS_RESET || qp.init.srq ? EINVAL : 0;
+  bool takes = !qp.init.srq && qp.init.qp_type != IBV_QPT_XRC_SEND && qp.init.qp_type != IBV_QPT_XRC_RECV;
+  int error = qp.transport.state() == IBV_QPS_RESET || !takes ? EINVAL : 0;
   for (; wr && error == 0; wr = error ? wr : wr->next) error = qp.transport.receive_queue.post(*wr);
   if (error) *bad_wr = wr;
   if (qp.transport.state() == IBV_QPS_ERR) {
@@ -190,7 +193,12 @@ void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint32_t imm) 
   if (is_datagram(qp)) wqe.address = nullptr;
   wqe.sge_count = 0;
   wqe.length = 0;
+  wqe.srqn = 0;
   qp.build_error = check_opcode(qp, wqe.opcode);
+}
+
+void wr_xrc_srqn(Qp& qp, uint32_t srqn) {
+  if (!qp.build_error && qp.building) qp.building->srqn = srqn;
 }
 
 void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap) {

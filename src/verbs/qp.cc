@@ -18,6 +18,7 @@
 #include "verbs/limits.h"
 #include "verbs/qp_state.h"
 #include "verbs/route.h"
+#include "verbs/xrcd.h"
 
 namespace vb {
 
@@ -32,7 +33,8 @@ constexpr uint64_t kReliableOps =
 /// of this type.
 uint64_t send_ops_of(ibv_qp_type type) {
   switch (type) {
-    case IBV_QPT_RC: return kReliableOps;
+    case IBV_QPT_RC:
+    case IBV_QPT_XRC_SEND: return kReliableOps;
     case IBV_QPT_UC: return kUnreliableOps;
     case IBV_QPT_UD: return kDatagramOps;
     default: return 0;
@@ -42,7 +44,8 @@ uint64_t send_ops_of(ibv_qp_type type) {
 /// How long a peer that lives may keep a queue pair from going.
 constexpr uint64_t kPatience = 5 * kSecond;
 
-/// The addresses of a device, each once.
+}  // namespace
+
 std::vector<SocketAddress> addresses_of(const Device& device) {
   std::vector<SocketAddress> addresses;
   for (const GidEntry& entry : gid_table(device)) {
@@ -57,48 +60,97 @@ std::vector<SocketAddress> addresses_of(const Device& device) {
   return addresses;
 }
 
-Result<void> check(const ibv_qp_init_attr& attr, uint64_t send_ops) {
-  if (!send_ops_of(attr.qp_type)) return Error{EOPNOTSUPP};
-  if (!attr.send_cq || !attr.recv_cq) return Error{EINVAL};
+namespace {
+
+/// What a queue pair belongs to: an XRC target has a domain instead of a PD.
+struct Owner {
+  Context& context;
+  Pd* pd = nullptr;
+  Xrcd* xrcd = nullptr;
+};
+
+/// Whether a queue pair of this type may be created on the SRQ: an XRC SRQ is named by each request.
+bool fits(ibv_srq& srq, ibv_qp_type type) {
+  ibv_srq_type kind = Srq::from(&srq).type;
+  return kind == IBV_SRQT_BASIC ? type == IBV_QPT_RC || type == IBV_QPT_UC || type == IBV_QPT_UD
+                                : kind == IBV_SRQT_TM && type == IBV_QPT_RC;
+}
+
+Result<void> check(const Owner& owner, const ibv_qp_init_attr& attr, uint64_t send_ops) {
+  ibv_qp_type type = attr.qp_type;
+  bool target = type == IBV_QPT_XRC_RECV, initiator = type == IBV_QPT_XRC_SEND;
+  if (!target && !send_ops_of(type)) return Error{EOPNOTSUPP};
+  if (target ? !owner.xrcd : !owner.pd || owner.xrcd) return Error{EINVAL};
+  if (target && send_ops) return Error{EINVAL};
+  if (!target && (!attr.send_cq || (!attr.recv_cq && !initiator))) return Error{EINVAL};
+  if (attr.srq && !fits(*attr.srq, type)) return Error{EINVAL};
   const ibv_qp_cap& cap = attr.cap;
   auto over = [](uint32_t value, int limit) { return value > static_cast<uint32_t>(limit); };
   if (over(cap.max_send_wr, kMaxQpWr) || over(cap.max_send_sge, kMaxSge) || over(cap.max_inline_data, kMaxInline)) {
     return Error{EINVAL};
   }
-  if (!attr.srq && (over(cap.max_recv_wr, kMaxQpWr) || over(cap.max_recv_sge, kMaxSge))) return Error{EINVAL};
-  if (send_ops & ~send_ops_of(attr.qp_type)) return Error{EOPNOTSUPP};
+  if (target) return {};
+  if (!attr.srq && !initiator && (over(cap.max_recv_wr, kMaxQpWr) || over(cap.max_recv_sge, kMaxSge)))
+    return Error{EINVAL};
+  if (send_ops & ~send_ops_of(type)) return Error{EOPNOTSUPP};
   return {};
 }
 
-void grant(ibv_qp_cap& cap, bool shared_receives) {
+void grant(ibv_qp_init_attr& attr) {
+  ibv_qp_cap& cap = attr.cap;
+  bool target = attr.qp_type == IBV_QPT_XRC_RECV;
   cap.max_send_sge = std::max(cap.max_send_sge, 2u);
-  if (shared_receives) {
-    cap.max_recv_wr = cap.max_recv_sge = 0;
-  } else {
-    cap.max_recv_sge = std::max(cap.max_recv_sge, 2u);
-  }
+  cap.max_recv_sge = std::max(cap.max_recv_sge, 2u);
+  if (attr.srq || target || attr.qp_type == IBV_QPT_XRC_SEND) cap.max_recv_wr = cap.max_recv_sge = 0;
+  if (target) cap = {};
 }
 
-void use(const ibv_qp_init_attr& init, Pd& pd, int change) {
-  pd.uses += change;
-  Cq::from(init.send_cq).uses += change;
-  Cq::from(init.recv_cq).uses += change;
+void use(const ibv_qp_init_attr& init, const Owner& owner, int change) {
+  if (owner.pd) owner.pd->uses += change;
+  if (owner.xrcd) owner.xrcd->uses += change;
+  if (init.send_cq) Cq::from(init.send_cq).uses += change;
+  if (init.recv_cq) Cq::from(init.recv_cq).uses += change;
   if (init.srq) Srq::from(init.srq).uses += change;
 }
 
-void fill_handle(Qp& qp, Pd& pd) {
+void fill_handle(Qp& qp, const Owner& owner) {
   ibv_qp& abi = qp.abi.qp_base;
-  abi.context = pd.abi.context;
+  abi.context = &owner.context.abi.context;
   abi.qp_context = qp.init.qp_context;
-  abi.pd = &pd.abi;
+  abi.pd = owner.pd ? &owner.pd->abi : nullptr;
   abi.send_cq = qp.init.send_cq;
   abi.recv_cq = qp.init.recv_cq;
   abi.srq = qp.init.srq;
   abi.handle = abi.qp_num = qp.transport.qpn;
-  abi.state = IBV_QPS_RESET;
+  abi.state = qp.transport.state();
   abi.qp_type = qp.init.qp_type;
   pthread_mutex_init(&abi.mutex, nullptr);
   pthread_cond_init(&abi.cond, nullptr);
+}
+
+/// Events that wait are forgotten, those handed out are waited for.
+void retire_handle(Qp& qp) {
+  ibv_qp& abi = qp.abi.qp_base;
+  Context::from(abi.context).events->remove([&](const ibv_async_event& event) {
+    return AsyncEvents::about(event, &abi);
+  });
+  wait_for_acks(abi.mutex, abi.cond, abi.events_completed, qp.async_sent);
+  pthread_mutex_destroy(&abi.mutex);
+  pthread_cond_destroy(&abi.cond);
+}
+
+Result<void> open_queues(QueuePair& transport, Pd* pd, const ibv_qp_init_attr& attr) {
+  const ibv_qp_cap& cap = attr.cap;
+  SharedReceiveQueue* srq = attr.srq ? &Srq::from(attr.srq).queue : nullptr;
+  bool tags = srq && srq->tags;
+  uint32_t sges = tags ? std::max(cap.max_send_sge, srq->max_sge()) : cap.max_send_sge;
+  uint32_t extra = tags ? Rendezvous::kExtraSlots : 0;
+  RingSource* memory = pd ? pd->source(RingKind::kSendQueue) : nullptr;
+  auto sends = transport.send_queue.open(cap.max_send_wr, sges, cap.max_inline_data, memory, extra);
+  if (!sends) return sends;
+  if (tags) transport.connected()->rendezvous = std::make_unique<Rendezvous>(*transport.connected());
+  memory = pd ? pd->source(RingKind::kReceiveQueue) : nullptr;
+  return transport.receive_queue.open(cap.max_recv_wr, cap.max_recv_sge, memory);
 }
 
 std::unique_ptr<QueuePair> make_transport(ibv_qp_type type, Device& device) {
@@ -106,40 +158,43 @@ std::unique_ptr<QueuePair> make_transport(ibv_qp_type type, Device& device) {
   return std::make_unique<ConnectedQueuePair>();
 }
 
-Result<Qp*> make(Pd& pd, ibv_qp_init_attr attr, uint64_t send_ops) {
-  if (auto fine = check(attr, send_ops); !fine) return Error{fine.error()};
+Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, uint64_t send_ops) {
+  if (auto fine = check(owner, attr, send_ops); !fine) return Error{fine.error()};
   if (auto running = start_engine(); !running) return Error{running.error()};
-  grant(attr.cap, attr.srq != nullptr);
-  Device& device = *Context::from(pd.abi.context).device;
+  if (attr.qp_type == IBV_QPT_XRC_RECV) attr.send_cq = attr.recv_cq = nullptr, attr.srq = nullptr;
+  grant(attr);
+  Device& device = *owner.context.device;
   auto qp = std::make_unique<Qp>(make_transport(attr.qp_type, device));
   QueuePair& transport = qp->transport;
-  const ibv_qp_cap& cap = attr.cap;
-  auto sends = transport.send_queue.open(cap.max_send_wr, cap.max_send_sge, cap.max_inline_data,
-                                         pd.source(RingKind::kSendQueue));
-  if (!sends) return Error{sends.error()};
-  auto receives = transport.receive_queue.open(cap.max_recv_wr, cap.max_recv_sge, pd.source(RingKind::kReceiveQueue));
-  if (!receives) return Error{receives.error()};
+  if (auto opened = open_queues(transport, owner.pd, attr); !opened) return Error{opened.error()};
   qp->init = attr;
   qp->send_ops = send_ops;
+  qp->xrcd = owner.xrcd;
+  if (owner.xrcd) qp->domain = owner.xrcd->domain;
   Engine& self = engine();
   transport.config = {&self.lane,
                       &qp->events,
                       attr.qp_type,
-                      pd.domain,
-                      attr.srq ? Pd::from(attr.srq->pd).domain : pd.domain,
-                      &Cq::from(attr.send_cq).queue,
-                      &Cq::from(attr.recv_cq).queue,
+                      owner.pd ? owner.pd->domain : nullptr,
+                      attr.srq   ? Pd::from(attr.srq->pd).domain
+                      : owner.pd ? owner.pd->domain
+                                 : nullptr,
+                      attr.send_cq ? &Cq::from(attr.send_cq).queue : nullptr,
+                      attr.recv_cq ? &Cq::from(attr.recv_cq).queue : nullptr,
                       attr.srq ? &Srq::from(attr.srq).queue : nullptr,
-                      attr.sq_sig_all != 0};
+                      attr.sq_sig_all != 0,
+                      qp->domain.get()};
   std::vector<SocketAddress> addresses = addresses_of(device);
   auto guard = self.lane.hold();
   auto qpn = self.router.allocate_qpn(device.index, addresses);
   if (!qpn) return Error{qpn.error()};
   transport.qpn = *qpn;
+  if (qp->domain) qp->domain->join(*qpn >> kSlotBits);
   self.lane.add(transport);
   guard.unlock();
-  use(attr, pd, 1);
-  fill_handle(*qp, pd);
+  use(attr, owner, 1);
+  ++owner.context.uses;
+  fill_handle(*qp, owner);
   return qp.release();
 }
 
@@ -166,28 +221,37 @@ void silence(Qp& qp, std::unique_lock<Lane>& guard) {
 
 }  // namespace
 
-void Qp::Events::async_event(ibv_event_type type) {
-  if (qp.transport.mute) return;
+namespace {
+
+void push_event(Qp& handle, ibv_event_type type) {
   ibv_async_event event{};
   event.event_type = type;
-  if (type == IBV_EVENT_SRQ_LIMIT_REACHED) {
-    event.element.srq = qp.init.srq;
-  } else {
-    event.element.qp = &qp.abi.qp_base;
-  }
-  Context::from(qp.abi.qp_base.context).events->push(event);
+  event.element.qp = &handle.abi.qp_base;
+  Context::from(handle.abi.qp_base.context).events->push(event);
+}
+
+}  // namespace
+
+void Qp::Events::async_event(ibv_event_type type) {
+  if (qp.transport.mute) return;
+  if (!qp.closed) push_event(qp, type);
+  for (Qp* handle : qp.opened) push_event(*handle, type);
 }
 
 Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr) {
-  auto qp = make(pd, attr, 0);
+  if (attr.qp_type == IBV_QPT_XRC_RECV) return Error{EINVAL};  // it needs a domain: create_qp_ex
+  auto qp = make({Context::from(pd.abi.context), &pd}, attr, 0);
   if (qp) attr.cap = (*qp)->init.cap;
   return qp;
 }
 
-Result<Qp*> create_qp_ex(Context&, ibv_qp_init_attr_ex& attr) {
-  constexpr uint32_t kKnown = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS | IBV_QP_INIT_ATTR_CREATE_FLAGS;
+Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr) {
+  constexpr uint32_t kKnown =
+      IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_XRCD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS | IBV_QP_INIT_ATTR_CREATE_FLAGS;
   if (attr.comp_mask & ~kKnown) return Error{EOPNOTSUPP};
-  if (!(attr.comp_mask & IBV_QP_INIT_ATTR_PD) || !attr.pd) return Error{EINVAL};
+  Pd* pd = (attr.comp_mask & IBV_QP_INIT_ATTR_PD) && attr.pd ? &Pd::from(attr.pd) : nullptr;
+  Xrcd* xrcd = (attr.comp_mask & IBV_QP_INIT_ATTR_XRCD) && attr.xrcd ? &Xrcd::from(attr.xrcd) : nullptr;
+  if (attr.qp_type == IBV_QPT_XRC_RECV) pd = nullptr;
   if ((attr.comp_mask & IBV_QP_INIT_ATTR_CREATE_FLAGS) && attr.create_flags != 0) return Error{EOPNOTSUPP};
   ibv_qp_init_attr plain{};
   plain.qp_context = attr.qp_context;
@@ -197,8 +261,8 @@ Result<Qp*> create_qp_ex(Context&, ibv_qp_init_attr_ex& attr) {
   plain.cap = attr.cap;
   plain.qp_type = attr.qp_type;
   plain.sq_sig_all = attr.sq_sig_all;
-  auto qp =
-      make(Pd::from(attr.pd), plain, (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) ? attr.send_ops_flags : 0);
+  uint64_t send_ops = (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) ? attr.send_ops_flags : 0;
+  auto qp = make({context, pd, xrcd}, plain, send_ops);
   if (qp) {
     attr.cap = (*qp)->init.cap;
     if (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) (*qp)->abi.comp_mask = attr.comp_mask;
@@ -206,25 +270,60 @@ Result<Qp*> create_qp_ex(Context&, ibv_qp_init_attr_ex& attr) {
   return qp;
 }
 
-Result<void> destroy_qp(Qp& qp) {
-  if (qp.flows.load() != 0) return Error{EBUSY};
+namespace {
+
+/// The queue pair itself, without its handle. Lane's lock held before and released after.
+void destroy_transport(Qp& qp, std::unique_lock<Lane>& guard) {
   Engine& self = engine();
-  auto guard = self.lane.hold();
   silence(qp, guard);
   self.lane.remove(qp.transport);
   self.router.free_qpn(qp.transport.qpn);
   guard.unlock();
-  ibv_qp& abi = qp.abi.qp_base;
-  Context::from(abi.context).events->remove([&](const ibv_async_event& event) {
-    return AsyncEvents::about(event, &abi);
-  });
-  wait_for_acks(abi.mutex, abi.cond, abi.events_completed, qp.async_sent);
-  pthread_mutex_destroy(&abi.mutex);
-  pthread_cond_destroy(&abi.cond);
-  const ibv_qp_init_attr init = qp.init;
-  Pd& pd = Pd::from(abi.pd);
-  delete &qp;
-  use(init, pd, -1);  // not earlier: a parent domain's allocator took the rings back just now
+}
+
+}  // namespace
+
+Result<Qp*> open_qp(Context& context, const ibv_qp_open_attr& attr) {
+  constexpr uint32_t kNeeded = IBV_QP_OPEN_ATTR_NUM | IBV_QP_OPEN_ATTR_XRCD | IBV_QP_OPEN_ATTR_TYPE;
+  if (attr.comp_mask & ~(kNeeded | IBV_QP_OPEN_ATTR_CONTEXT)) return Error{EOPNOTSUPP};
+  if ((attr.comp_mask & kNeeded) != kNeeded || !attr.xrcd || attr.qp_type != IBV_QPT_XRC_RECV) return Error{EINVAL};
+  Xrcd& xrcd = Xrcd::from(attr.xrcd);
+  auto guard = engine().lane.hold();
+  QueuePair* found = engine().lane.find(attr.qp_num);
+  if (!found || found->config.domain != xrcd.domain.get()) return Error{EINVAL};
+  Qp& target = static_cast<Qp::Events*>(found->config.listener)->qp;
+  auto handle = std::make_unique<Qp>(target);
+  handle->init = target.init;
+  handle->init.qp_context = (attr.comp_mask & IBV_QP_OPEN_ATTR_CONTEXT) ? attr.qp_context : nullptr;
+  handle->xrcd = &xrcd;
+  ++xrcd.uses;
+  ++context.uses;
+  fill_handle(*handle, {context, nullptr, &xrcd});
+  target.opened.push_back(handle.get());
+  return handle.release();
+}
+
+Result<void> destroy_qp(Qp& qp) {
+  if (qp.flows.load() != 0) return Error{EBUSY};
+  auto guard = engine().lane.hold();
+  Qp& target = qp.real ? *qp.real : qp;
+  std::erase(target.opened, &qp);
+  if (!qp.real) qp.closed = true;
+  bool last = target.closed && target.opened.empty();
+  if (last) {
+    destroy_transport(target, guard);
+  } else {
+    guard.unlock();
+  }
+  retire_handle(qp);
+  Context& context = Context::from(qp.abi.qp_base.context);
+  Pd* pd = qp.abi.qp_base.pd ? &Pd::from(qp.abi.qp_base.pd) : nullptr;
+  const ibv_qp_init_attr used = qp.real ? ibv_qp_init_attr{} : qp.init;
+  Xrcd* xrcd = qp.xrcd;
+  if (qp.real) delete &qp;
+  if (last) delete &target;
+  use(used, {context, pd, xrcd}, -1);  // not earlier: a parent domain's allocator took the rings back just now
+  release(context);
   return {};
 }
 
@@ -284,8 +383,8 @@ void apply(QueuePair& transport, const ibv_qp_attr& attr) {
   path.qkey = attr.qkey;
 }
 
-Result<void> connect(Qp& qp, const ibv_qp_attr& attr) {
-  auto ends = resolve(*Context::from(qp.abi.qp_base.context).device, attr.ah_attr.grh);
+Result<void> connect(Qp& qp, const Device& device, const ibv_qp_attr& attr) {
+  auto ends = resolve(device, attr.ah_attr.grh);
   if (!ends) return Error{ends.error()};
   return engine().router.connect(*qp.transport.connected(), ends->source, ends->destination, attr.dest_qp_num);
 }
@@ -319,7 +418,10 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
 
 }  // namespace
 
-Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask) {
+Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
+  Qp& qp = handle.real ? *handle.real : handle;
+  mask &= ~ignored_attributes(qp.init.qp_type);
+  const Device& device = *Context::from(handle.abi.qp_base.context).device;
   auto guard = engine().lane.hold();
   ibv_qp_state from = qp.transport.state();
   if ((mask & IBV_QP_CUR_STATE) && attr.cur_qp_state != from) return Error{EINVAL};
@@ -333,20 +435,21 @@ Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask) {
   if (!values_fit(attr, mask)) return Error{EINVAL};
   if (to == IBV_QPS_RTR && qp.transport.connected()) {
     qp.transport.path.dest_qpn = attr.dest_qp_num;
-    if (auto connected = connect(qp, attr); !connected) return connected;
+    if (auto connected = connect(qp, device, attr); !connected) return connected;
   }
   keep(qp.attr, attr, mask);
   if (to == IBV_QPS_RESET) qp.attr = {};
   apply(qp.transport, qp.attr);
   if (mask & IBV_QP_STATE) {
     enter(qp, from, to, mask, attr, guard);
-    qp.abi.qp_base.state = to;
+    handle.abi.qp_base.state = to;
   }
   engine().lane.settle_now();
   return {};
 }
 
-Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
+Result<void> query_qp(Qp& handle, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
+  Qp& qp = handle.real ? *handle.real : handle;
   auto guard = engine().lane.hold();
   ibv_qp_state state = qp.transport.state();
   constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_QKEY | IBV_QP_AV |
@@ -358,7 +461,7 @@ Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
   attr->cap = qp.init.cap;
   attr->en_sqd_async_notify = 0;
   attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.drained();
-  init->qp_context = qp.init.qp_context;
+  init->qp_context = handle.init.qp_context;
   init->send_cq = qp.init.send_cq;
   init->recv_cq = qp.init.recv_cq;
   init->srq = qp.init.srq;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "base/export.h"
 #include "base/result.h"
@@ -13,6 +14,7 @@
 #include "verbs/cq.h"
 #include "verbs/pd.h"
 #include "verbs/srq.h"
+#include "verbs/xrcd.h"
 
 namespace vb {
 
@@ -21,6 +23,8 @@ class FrameTarget;
 /// ibv_qp is the head of ibv_qp_ex, so that one object serves both.
 struct Qp {
   explicit Qp(std::unique_ptr<QueuePair> queue_pair) : owned(std::move(queue_pair)), transport(*owned) {}
+  /// A further handle of an XRC target.
+  explicit Qp(Qp& target) : transport(target.transport), real(&target) {}
 
   ibv_qp_ex abi{};
   std::unique_ptr<QueuePair> owned;
@@ -33,6 +37,13 @@ struct Qp {
   FrameTarget* frames = nullptr;  ///< where steered frames go: of raw packet queue pairs only
   std::atomic<int> flows{0};      ///< steering rules that lead here
   unsigned async_sent = 0;        ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
+
+  // An XRC target, which may have several handles (ibv_open_qp). Lane's lock.
+  Qp* real = nullptr;       ///< of a further handle: the one that was created, which lives as long as any
+  std::vector<Qp*> opened;  ///< of the one that was created: the further handles
+  bool closed = false;      ///< likewise: its own handle is destroyed
+  Xrcd* xrcd = nullptr;     ///< that the handle uses
+  std::shared_ptr<XrcDomain> domain;
 
   struct Events final : QueuePair::Listener {
     explicit Events(Qp& owner) : qp(owner) {}
@@ -48,6 +59,9 @@ struct Qp {
 /// builders.
 VB_API Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr);
 VB_API Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr);
+/// A further handle of an XRC target of the domain. It is destroyed like any, and the target with its last handle.
+/// EINVAL: there is none of that number. ibv_open_qp(3).
+VB_API Result<Qp*> open_qp(Context& context, const ibv_qp_open_attr& attr);
 /// The state machine of the InfiniBand specification (o11-...; table of ibv_modify_qp(3)). EINVAL for a transition or a
 /// mask that the table does not have; ENETUNREACH, EHOSTUNREACH when no route leads to the destination GID.
 VB_API Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask);
@@ -72,6 +86,7 @@ VB_API void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote,
                      uint32_t imm);  ///< imm: as it goes on the wire
 VB_API void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap);
 VB_API void wr_ud_address(Qp& qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey);
+VB_API void wr_xrc_srqn(Qp& qp, uint32_t srqn);
 VB_API void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count);
 VB_API void wr_inline_list(Qp& qp, const ibv_data_buf* list, size_t count);
 

@@ -14,6 +14,10 @@ struct Row {
   int optional_uc;
 };
 
+/// What is about the requester, and what about the responder: an XRC queue pair is one of the two.
+constexpr int kOfRequester = IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
+constexpr int kOfResponder = IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+
 constexpr int kInit = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS;
 constexpr int kPath = IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN;
 constexpr int kLive = IBV_QP_CUR_STATE | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PATH_MIG_STATE;
@@ -65,13 +69,19 @@ Transition datagram_transition(ibv_qp_state from, ibv_qp_state to) {
 
 }  // namespace
 
+int ignored_attributes(ibv_qp_type type) {
+  return type == IBV_QPT_XRC_SEND ? kOfResponder : type == IBV_QPT_XRC_RECV ? kOfRequester : 0;
+}
+
 Transition qp_transition(ibv_qp_type type, ibv_qp_state from, ibv_qp_state to) {
   if (to == IBV_QPS_RESET || (to == IBV_QPS_ERR && from != IBV_QPS_RESET)) return {true, 0, 0};
   if (type == IBV_QPT_UD) return datagram_transition(from, to);
-  bool reliable = type == IBV_QPT_RC;
+  bool reliable = type != IBV_QPT_UC;
+  int foreign = ignored_attributes(type);
   for (const Row& row : kRows) {
     if (row.from != from || row.to != to || (from == IBV_QPS_SQE && reliable)) continue;
-    return {true, reliable ? row.required_rc : row.required_uc, reliable ? row.optional_rc : row.optional_uc};
+    if (!reliable) return {true, row.required_uc, row.optional_uc};
+    return {true, row.required_rc & ~foreign, row.optional_rc & ~foreign};
   }
   return {};
 }

@@ -16,4 +16,7 @@ struct Transition {
 /// Of a queue pair of `type`, from `from` to `to` (which may be the same).
 Transition qp_transition(ibv_qp_type type, ibv_qp_state from, ibv_qp_state to);
 
+/// Attributes that a queue pair of this type has no use for and may be given: an XRC queue pair is half of one.
+int ignored_attributes(ibv_qp_type type);
+
 }  // namespace vb

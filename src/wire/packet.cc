@@ -45,7 +45,16 @@ bool decode_datagram(Reader& reader, Packet& packet) {
   return packet.length <= kMaxDatagram && packet.payload.size() <= packet.length;
 }
 
+bool decode_xrc(Reader& reader, Packet& packet) {
+  auto kind = static_cast<uint8_t>(packet.header.kind);
+  if (!(kind & kXrc)) return true;
+  packet.is_xrc = true;
+  packet.header.kind = static_cast<Kind>(kind & ~kXrc);
+  return reader.take(packet.xrc);
+}
+
 bool decode_body(Reader reader, Packet& packet) {
+  if (!decode_xrc(reader, packet)) return false;
   switch (packet.header.kind) {
     case Kind::kSend:
     case Kind::kReadResponse: return decode_payload(reader, packet);

@@ -65,6 +65,15 @@ struct PacketHeader {
   uint32_t aux;
 };
 
+/// The top bit of a request's kind: an XrcHeader stands behind the PacketHeader.
+inline constexpr uint8_t kXrc = 0x80;
+
+/// Of a request to an XRC target queue pair.
+struct XrcHeader {
+  uint32_t srqn;    ///< whose memory and receives the request is about
+  uint32_t target;  ///< 0, or the target queue pair on whose behalf its process hands the request on
+};
+
 inline uint8_t round_of(const PacketHeader& header) { return header.flags >> 5; }
 
 struct RdmaHeader {
@@ -112,7 +121,7 @@ struct Piece {
 inline constexpr uint32_t kMaxPieces = 32;
 
 static_assert(sizeof(FrameHeader) == 8 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
-static_assert(sizeof(DatagramHeader) == 48);
+static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 8);
 static_assert(sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 && sizeof(Piece) == 24);
 
 inline constexpr size_t padded(size_t size) { return (size + 7) & ~size_t{7}; }
@@ -137,7 +146,9 @@ class Reader {
 
 /// A request or answer, decoded. `payload` points into the frame.
 struct Packet {
-  PacketHeader header{};
+  PacketHeader header{};  ///< its kind without kXrc
+  XrcHeader xrc{};
+  bool is_xrc = false;
   RdmaHeader rdma{};
   AtomicHeader atomic{};
   DatagramHeader datagram{};

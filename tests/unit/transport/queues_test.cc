@@ -17,8 +17,10 @@ namespace {
 
 struct Listener final : CompletionQueue::Listener {
   void completion_event() override { ++events; }
+  void completion_delayed() override { ++delays; }
   void overflow() override { ++overflows; }
   int events = 0;
+  int delays = 0;
   int overflows = 0;
 };
 
@@ -38,7 +40,7 @@ std::vector<uint64_t> drain(CompletionQueue& queue) {
 TEST(CompletionQueueTest, KeepsOrderAcrossAResize) {
   Listener listener;
   CompletionQueue queue;
-  ASSERT_TRUE(queue.open(3, false, &listener));
+  ASSERT_TRUE(queue.open({.depth = 3}, &listener));
   for (uint64_t id : {1, 2, 3}) queue.push(cqe(id), false);
   EXPECT_EQ(queue.resize(2).error(), EINVAL);
   ASSERT_TRUE(queue.resize(100));
@@ -49,16 +51,79 @@ TEST(CompletionQueueTest, KeepsOrderAcrossAResize) {
 TEST(CompletionQueueTest, TellsOfAnOverflowOnce) {
   Listener listener;
   CompletionQueue queue;
-  ASSERT_TRUE(queue.open(1, false, &listener));
+  ASSERT_TRUE(queue.open({.depth = 1}, &listener));
   for (uint64_t id : {1, 2, 3}) queue.push(cqe(id), false);
   EXPECT_EQ(listener.overflows, 1);
   EXPECT_EQ(drain(queue), (std::vector<uint64_t>{1}));
 }
 
+TEST(CompletionQueueTest, AQueueThatOverflowedIsInErrorForEver) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open({.depth = 1}, &listener));
+  EXPECT_TRUE(queue.push(cqe(1), false));
+  EXPECT_FALSE(queue.push(cqe(2), false));
+  EXPECT_EQ(drain(queue), (std::vector<uint64_t>{1}));
+  EXPECT_FALSE(queue.push(cqe(3), false));
+  EXPECT_EQ(listener.overflows, 1);
+  EXPECT_TRUE(drain(queue).empty());
+}
+
+TEST(CompletionQueueTest, AnIgnoredOverrunKeepsTheNewest) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open({.depth = 2, .ignore_overrun = true}, &listener));
+  for (uint64_t id : {1, 2, 3}) EXPECT_TRUE(queue.push(cqe(id), false));
+  EXPECT_EQ(listener.overflows, 0);
+  EXPECT_EQ(drain(queue), (std::vector<uint64_t>{2, 3}));
+}
+
+TEST(CompletionQueueTest, AModeratedEventWaitsForItsCount) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open({.depth = 8}, &listener));
+  queue.moderate(3, 1'000'000);
+  queue.arm(false);
+  queue.push(cqe(1), false);
+  queue.push(cqe(2), false);
+  EXPECT_EQ(listener.events, 0);
+  EXPECT_EQ(listener.delays, 1);
+  queue.push(cqe(3), false);
+  EXPECT_EQ(listener.events, 1);
+  EXPECT_FALSE(queue.armed());
+}
+
+TEST(CompletionQueueTest, AModeratedEventComesWhenItsPeriodIsOver) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open({.depth = 8}, &listener));
+  queue.moderate(0, 1'000'000);
+  queue.arm(true);
+  queue.push(cqe(1), false);
+  EXPECT_EQ(listener.delays, 0);
+  queue.push(cqe(2), true);
+  EXPECT_EQ(listener.events, 0);
+  queue.period_over();
+  EXPECT_EQ(listener.events, 1);
+  queue.arm(true);
+  queue.period_over();
+  EXPECT_EQ(listener.events, 1);
+}
+
+TEST(CompletionQueueTest, AnErrorIsNotModerated) {
+  Listener listener;
+  CompletionQueue queue;
+  ASSERT_TRUE(queue.open({.depth = 8}, &listener));
+  queue.moderate(100, 1'000'000);
+  queue.arm(false);
+  queue.push(cqe(1, IBV_WC_WR_FLUSH_ERR), false);
+  EXPECT_EQ(listener.events, 1);
+}
+
 TEST(CompletionQueueTest, OneEventForEachArming) {
   Listener listener;
   CompletionQueue queue;
-  ASSERT_TRUE(queue.open(8, false, &listener));
+  ASSERT_TRUE(queue.open({.depth = 8}, &listener));
   queue.push(cqe(1), true);
   EXPECT_EQ(listener.events, 0);
   queue.arm(false);
@@ -70,7 +135,7 @@ TEST(CompletionQueueTest, OneEventForEachArming) {
 TEST(CompletionQueueTest, SolicitedOnlyWakesForSolicitedAndForErrors) {
   Listener listener;
   CompletionQueue queue;
-  ASSERT_TRUE(queue.open(8, false, &listener));
+  ASSERT_TRUE(queue.open({.depth = 8}, &listener));
   queue.arm(true);
   queue.push(cqe(1), false);
   EXPECT_EQ(listener.events, 0);
@@ -84,7 +149,7 @@ TEST(CompletionQueueTest, SolicitedOnlyWakesForSolicitedAndForErrors) {
 TEST(CompletionQueueTest, AWiderArmingIsNotNarrowed) {
   Listener listener;
   CompletionQueue queue;
-  ASSERT_TRUE(queue.open(8, false, &listener));
+  ASSERT_TRUE(queue.open({.depth = 8}, &listener));
   EXPECT_TRUE(queue.arm(false));
   EXPECT_FALSE(queue.arm(true));
   queue.push(cqe(1), false);

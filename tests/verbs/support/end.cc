@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/end.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <stdexcept>
@@ -96,12 +98,14 @@ int init_mask() { return IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP
 
 int rtr_mask(ibv_qp_type type) {
   int mask = IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN;
-  return type == IBV_QPT_RC ? mask | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER : mask;
+  bool responds = type == IBV_QPT_RC || type == IBV_QPT_XRC_RECV;
+  return responds ? mask | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER : mask;
 }
 
 int rts_mask(ibv_qp_type type) {
   int mask = IBV_QP_STATE | IBV_QP_SQ_PSN;
-  if (type != IBV_QPT_RC) return mask;
+  if (type == IBV_QPT_XRC_RECV) return mask | IBV_QP_TIMEOUT;
+  if (type == IBV_QPT_UC) return mask;
   return mask | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
 }
 
@@ -116,10 +120,38 @@ End::End(const EndOptions& options) : options_(options), buffer_(options.buffer)
     ibv_srq_init_attr attr{.srq_context = this, .attr = {options.srq_wr, options.max_sge, 0}};
     srq_.reset(checked(ibv_create_srq(pd_.get(), &attr), "ibv_create_srq"));
   }
+  if (options.type == IBV_QPT_XRC_RECV) make_xrc_domain();
   for (int i = 0; i < options.qps; ++i) make_qp();
 }
 
+void End::make_xrc_domain() {
+  std::string file(options_.xrc_file);
+  ibv_xrcd_init_attr domain{IBV_XRCD_INIT_ATTR_FD | IBV_XRCD_INIT_ATTR_OFLAGS, -1, O_CREAT};
+  if (!file.empty()) domain.fd = open(file.c_str(), O_RDONLY | O_CREAT, 0600);
+  xrcd_.reset(ibv_open_xrcd(context_.get(), &domain));
+  if (domain.fd >= 0) close(domain.fd);
+  checked(xrcd_.get(), "ibv_open_xrcd");
+  ibv_srq_init_attr_ex attr{};
+  attr.srq_context = this;
+  attr.attr = {options_.srq_wr, options_.max_sge, 0};
+  attr.comp_mask = IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD | IBV_SRQ_INIT_ATTR_XRCD | IBV_SRQ_INIT_ATTR_CQ;
+  attr.srq_type = IBV_SRQT_XRC;
+  attr.pd = pd_.get();
+  attr.xrcd = xrcd_.get();
+  attr.cq = recv_cq_.get();
+  srq_.reset(checked(ibv_create_srq_ex(context_.get(), &attr), "ibv_create_srq_ex"));
+}
+
 void End::make_qp() {
+  if (xrcd_) {
+    ibv_qp_init_attr_ex target{};
+    target.qp_context = this;
+    target.qp_type = IBV_QPT_XRC_RECV;
+    target.comp_mask = IBV_QP_INIT_ATTR_XRCD;
+    target.xrcd = xrcd_.get();
+    qps_.emplace_back(checked(ibv_create_qp_ex(context_.get(), &target), "ibv_create_qp_ex"));
+    return;
+  }
   ibv_qp_init_attr attr{};
   attr.qp_context = this;
   attr.send_cq = send_cq_.get();
@@ -132,8 +164,27 @@ void End::make_qp() {
   qps_.emplace_back(checked(ibv_create_qp(pd_.get(), &attr), "ibv_create_qp"));
 }
 
+uint32_t End::srq_number() {
+  uint32_t number = 0;
+  if (ibv_get_srq_num(srq_.get(), &number)) throw std::runtime_error("ibv_get_srq_num failed");
+  return number;
+}
+
+int End::open_target(uint32_t qpn) {
+  ibv_qp_open_attr attr{};
+  attr.comp_mask = IBV_QP_OPEN_ATTR_NUM | IBV_QP_OPEN_ATTR_XRCD | IBV_QP_OPEN_ATTR_CONTEXT | IBV_QP_OPEN_ATTR_TYPE;
+  attr.qp_num = qpn;
+  attr.xrcd = xrcd_.get();
+  attr.qp_context = this;
+  attr.qp_type = IBV_QPT_XRC_RECV;
+  errno = 0;
+  ibv_qp* qp = ibv_open_qp(context_.get(), &attr);
+  if (qp) qps_.emplace_back(qp);
+  return qp ? 0 : errno;
+}
+
 Address End::address(int qp) {
-  uint32_t qpn = this->qp(qp)->qp_num;
+  uint32_t qpn = qps_.empty() ? 0 : this->qp(qp)->qp_num;
   return {.gid = gid_at(context_.get(), options_.gid_index),
           .qpn = qpn,
           .psn = psn_of(qpn),

@@ -29,6 +29,8 @@ struct EndOptions {
   uint64_t buffer = 1 << 16;
   int access = kAllAccess;
   int gid_index = -1;  // -1: device.h's choice
+  // XRC: an end of type XRC_RECV has a domain and an XRC SRQ in it, whose CQ is recv_cq; with no QPs it is only that.
+  char xrc_file[64] = "";  // whose inode the domain belongs to; empty: to none
 };
 
 struct Address {
@@ -79,6 +81,8 @@ class End {
   int move(ibv_qp_state state, int qp);
   QpView query(int qp, int mask);
   int destroy_qp(int qp);
+  uint32_t srq_number();
+  int open_target(uint32_t qpn);  // a further handle of an XRC target, as the next QP; an errno or 0
 
   // --- work (end.cc)
   PostResult post_send(std::vector<SendWr> requests, int qp);
@@ -112,6 +116,7 @@ class End {
 
  private:
   void make_qp();
+  void make_xrc_domain();
   Region keep(ibv_mr* mr);
   int index_of(const ibv_qp* qp) const;
 
@@ -121,6 +126,7 @@ class End {
   PdPtr pd_, other_pd_;
   ChannelPtr channel_;  // of both CQs; nobody is told unless a test arms it
   CqPtr send_cq_, recv_cq_;
+  XrcdPtr xrcd_;
   SrqPtr srq_;
   MrPtr mr_;
   std::vector<MrPtr> regions_;

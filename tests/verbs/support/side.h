@@ -55,6 +55,9 @@ class Side {
   ibv_qp_state state(int qp = 0) { return query(qp).attr.qp_state; }
   int destroy_qp(int qp = 0) { return run<&End::destroy_qp>(qp); }
 
+  uint32_t srq_number() { return run<&End::srq_number>(); }
+  int open_target(uint32_t qpn) { return run<&End::open_target>(qpn); }
+
   PostResult post_send(std::vector<SendWr> requests, int qp = 0) {
     return run<&End::post_send>(std::move(requests), qp);
   }

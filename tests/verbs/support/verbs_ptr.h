@@ -21,6 +21,8 @@ using PdPtr = std::unique_ptr<ibv_pd, VerbsDeleter<ibv_dealloc_pd>>;
 using MrPtr = std::unique_ptr<ibv_mr, VerbsDeleter<ibv_dereg_mr>>;
 using ChannelPtr = std::unique_ptr<ibv_comp_channel, VerbsDeleter<ibv_destroy_comp_channel>>;
 using CqPtr = std::unique_ptr<ibv_cq, VerbsDeleter<ibv_destroy_cq>>;
+inline int close_xrcd(ibv_xrcd* xrcd) { return ibv_close_xrcd(xrcd); }
+using XrcdPtr = std::unique_ptr<ibv_xrcd, VerbsDeleter<close_xrcd>>;
 using SrqPtr = std::unique_ptr<ibv_srq, VerbsDeleter<ibv_destroy_srq>>;
 using QpPtr = std::unique_ptr<ibv_qp, VerbsDeleter<ibv_destroy_qp>>;
 using AhPtr = std::unique_ptr<ibv_ah, VerbsDeleter<ibv_destroy_ah>>;

@@ -84,4 +84,10 @@ inline SendWr fetch_add_wr(uint64_t id, Sges sges, uint64_t remote, uint32_t rke
   return atomic_wr(IBV_WR_ATOMIC_FETCH_AND_ADD, id, std::move(sges), remote, rkey, add, 0);
 }
 
+// The request of an XRC initiator.
+inline SendWr to_srq(SendWr request, uint32_t number) {
+  request.wr.qp_type.xrc.remote_srqn = number;
+  return request;
+}
+
 }  // namespace vt
