@@ -78,10 +78,21 @@ def atomic_cases(bandwidth):
     return cases
 
 
+def xrc_cases(verb, bandwidth):
+    if verb == "atomic":
+        case = Case("XRC", ["-c", "XRC"], 200, [8])
+        case.flags = case.flags[:-2]
+        return [case]
+    cases = [Case("XRC", ["-c", "XRC"], 200, [64])]
+    if bandwidth:
+        cases.append(Case("XRC, both directions, all sizes", ["-c", "XRC", "-b", "-a"], 5, judge.ALL_SIZES))
+    return cases
+
+
 def cases_of(program):
     verb, bandwidth = program.split("_")[1], program.endswith("_bw")
     if verb == "atomic":
-        return atomic_cases(bandwidth)
+        return atomic_cases(bandwidth) + xrc_cases(verb, bandwidth)
     cases = bandwidth_cases() if bandwidth else latency_cases()
     if verb != "read":
         cases += inline_cases() + unreliable_cases(bandwidth)
@@ -89,7 +100,7 @@ def cases_of(program):
         cases += send_cases(bandwidth)
     if verb != "write":  # perftest has no events for writes
         cases += [Case("events", ["-e"], 200, [64]), Case("events, all sizes", ["-e", "-a"], 5, judge.ALL_SIZES)]
-    return cases
+    return cases + xrc_cases(verb, bandwidth)
 
 
 def measure(suite, program, case):

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""ibv_rc_pingpong, ibv_uc_pingpong and ibv_srq_pingpong exchange messages, and the payload is right (-c)."""
+"""ibv_{rc,uc,srq,xsrq}_pingpong exchange messages, and the payload is right where they look (-c)."""
 
 from harness import judge
+from harness.process import Failure
 from harness.suite import Suite, need, options
 
 # (message size, exchanges)
@@ -22,10 +23,30 @@ def exchange(suite, program, flags, size, iterations):
         judge.pingpong(text, size, iterations)
 
 
+def exchange_xrc(suite, flags, size, iterations):
+    """ibv_xsrq_pingpong looks at every payload by itself, and says so in one word."""
+    server, client = suite.pair(["ibv_xsrq_pingpong", "-s", str(size), "-n", str(iterations)] + flags)
+    for text in (server, client):
+        if "success" not in text:
+            raise Failure("it does not report success")
+
+
+def xrc(suite):
+    for gid in ("0", "1"):
+        for mode in ([], ["-e"]):
+            flags = ["-g", gid] + mode
+            suite.case(" ".join(flags), exchange_xrc, suite, flags, 4096, 100)
+    for size, iterations in SIZES:
+        suite.case(f"{size} bytes", exchange_xrc, suite, ["-g", "0"], size, iterations)
+    suite.finish()
+
+
 def main():
     opts = options(__doc__, program="ibv_rc_pingpong")
     need(opts.program)
     suite = Suite(opts)
+    if opts.program == "ibv_xsrq_pingpong":
+        return xrc(suite)
     for gid in ("0", "1"):
         for mode in MODES[opts.program]:
             flags = ["-g", gid] + mode
