@@ -7,9 +7,8 @@ using namespace vb::door;
 
 namespace {
 
-Result<Context*> open_with_tables(Device& device) {
+Result<Context*> with_tables(Result<Context*> context) {
   prepare_unwinding();
-  Result<Context*> context = open_device(device);
   if (context) fill_tables(**context);
   return context;
 }
@@ -37,7 +36,12 @@ ibv_context* context_of(const ibv_async_event& event, ibv_context* device_contex
 
 VB_DOOR ibv_context* ibv_open_device(ibv_device* device) {
   if (!ours(device)) return native_ibv_open_device(device);
-  return pointer_entry([&] { return open_with_tables(Device::from(device)); });
+  return pointer_entry([&] { return with_tables(open_device(Device::from(device))); });
+}
+
+VB_DOOR ibv_context* ibv_import_device(int cmd_fd) {
+  if (!is_command_fd(cmd_fd)) return native_ibv_import_device(cmd_fd);
+  return pointer_entry([&] { return with_tables(import_device(cmd_fd)); });
 }
 
 VB_DOOR int ibv_close_device(ibv_context* context) {

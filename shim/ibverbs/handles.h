@@ -9,7 +9,9 @@
 #include "verbs/context.h"
 #include "verbs/cq.h"
 #include "verbs/device.h"
+#include "verbs/dm.h"
 #include "verbs/mr.h"
+#include "verbs/mw.h"
 #include "verbs/pd.h"
 #include "verbs/qp.h"
 #include "verbs/srq.h"
@@ -21,6 +23,8 @@ namespace vb {
 inline ibv_context* handle(Context& context) { return &context.abi.context; }
 inline ibv_pd* handle(Pd& pd) { return &pd.abi; }
 inline ibv_td* handle(Td& td) { return &td.abi; }
+inline ibv_dm* handle(Dm& dm) { return &dm.abi; }
+inline ibv_mw* handle(Mw& mw) { return &mw.abi; }
 inline ibv_mr* handle(Mr& mr) { return &mr.abi; }
 inline ibv_comp_channel* handle(CompChannel& channel) { return &channel.abi; }
 inline ibv_cq* handle(Cq& cq) { return reinterpret_cast<ibv_cq*>(&cq.abi); }

@@ -57,24 +57,23 @@ void builder_set_ud_addr(ibv_qp_ex* qp, ibv_ah* ah, uint32_t remote_qpn, uint32_
 }
 void builder_set_xrc_srqn(ibv_qp_ex* qp, uint32_t srqn) { wr_xrc_srqn(of(qp), srqn); }
 
-void builder_bind_mw(ibv_qp_ex* qp, ibv_mw*, uint32_t, const ibv_mw_bind_info*) {
-  report_unsupported<"ibv_wr_bind_mw">();
-  wr_begin(of(qp), IBV_WR_BIND_MW, {}, 0);
+void builder_bind_mw(ibv_qp_ex* qp, ibv_mw* mw, uint32_t rkey, const ibv_mw_bind_info* info) {
+  wr_bind(of(qp), *mw, rkey, *info);
 }
 
-void builder_local_inv(ibv_qp_ex* qp, uint32_t rkey) {
-  report_unsupported<"ibv_wr_local_inv">();
-  wr_begin(of(qp), IBV_WR_LOCAL_INV, {}, rkey);
-}
+void builder_local_inv(ibv_qp_ex* qp, uint32_t rkey) { wr_begin(of(qp), IBV_WR_LOCAL_INV, {}, rkey); }
 
 void builder_send_tso(ibv_qp_ex* qp, void*, uint16_t, uint16_t) {
   report_unsupported<"ibv_wr_send_tso">();
   wr_begin(of(qp), IBV_WR_TSO, {}, 0);
 }
 
-void builder_atomic_write(ibv_qp_ex* qp, uint32_t rkey, uint64_t address, const void*) {
-  report_unsupported<"ibv_wr_atomic_write">();
-  wr_begin(of(qp), IBV_WR_ATOMIC_WRITE, {address, rkey}, 0);
+void builder_atomic_write(ibv_qp_ex* qp, uint32_t rkey, uint64_t address, const void* value) {
+  wr_atomic_write(of(qp), {address, rkey}, value);
+}
+
+void builder_flush(ibv_qp_ex* qp, uint32_t rkey, uint64_t address, size_t length, uint8_t type, uint8_t level) {
+  wr_flush(of(qp), {address, rkey}, length, type, level);
 }
 
 void start_unsupported(ibv_qp_ex& table) {
@@ -107,6 +106,7 @@ void fill_builders(Qp& qp) {
   table.wr_complete = builder_complete;
   table.wr_abort = builder_abort;
   table.wr_set_ud_addr = builder_set_ud_addr;
+  qp.wr_flush = builder_flush;
   table.wr_set_sge = builder_set_sge;
   table.wr_set_xrc_srqn = builder_set_xrc_srqn;
   table.wr_set_sge_list = builder_set_sge_list;

@@ -114,6 +114,9 @@ void overlay_context(verbs_context& table) {
 void fill_tables(Context& context) {
   start_unsupported(context);
   overlay_ops(context.abi.context.ops);
+  overlay_windows(context.abi.context.ops);
+  overlay_regions(context.abi);
+  overlay_device_memory(context.abi);
   overlay_context(context.abi);
   overlay_domains(context.abi);
   context.abi.context.abi_compat = __VERBS_ABI_IS_EXTENDED;

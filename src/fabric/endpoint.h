@@ -18,12 +18,14 @@ using Peer = uint64_t;  ///< an endpoint's name for a peer (fi_addr_t)
 /// What a provider grants, as its attributes say.
 struct Traits {
   std::string provider;
-  size_t frame_size = 0;         ///< the largest frame that travels at message cost, bytes
-  size_t inject_size = 0;        ///< frames up to this size are copied by the provider at once
-  size_t max_transfer = 0;       ///< bytes of one bulk transfer
-  bool reads_in_order = false;   ///< several outstanding read() deliver in the order of issue
-  bool registers_local = false;  ///< local memory of transfers must be registered (FI_MR_LOCAL)
-  bool has_wait_fd = false;      ///< false: a sleeping peer needs a doorbell
+  size_t frame_size = 0;            ///< the largest frame that travels at message cost, bytes
+  size_t inject_size = 0;           ///< frames up to this size are copied by the provider at once
+  size_t max_transfer = 0;          ///< bytes of one bulk transfer
+  bool reads_in_order = false;      ///< several outstanding read() deliver in the order of issue
+  bool registers_local = false;     ///< local memory of transfers must be registered (FI_MR_LOCAL)
+  bool registers_anything = false;  ///< registrations pin nothing: memory may come and go (no FI_MR_ALLOCATED)
+  bool faults_are_errors = false;   ///< a transfer from or to a bad address fails, and nothing else does
+  bool has_wait_fd = false;         ///< false: a sleeping peer needs a doorbell
 };
 
 /// What a provider holds until it is complete. Its address is the operation's context.
@@ -53,10 +55,16 @@ struct Registration {
   void* handle = nullptr;
   void* descriptor = nullptr;
   uint64_t key = 0;
-  uint64_t base = 0;  ///< what to subtract from a virtual address to get the provider's remote address
+  bool may_fault = false;  ///< pages may be missing when it is used
+  uint64_t base = 0;       ///< what to subtract from a virtual address to get the provider's remote address
 };
 
-enum Access : unsigned { kLocal = 0, kRemoteRead = 1, kRemoteWrite = 2 };
+/// kMayFault: pages may be missing when the registration is used.
+enum Access : unsigned { kLocal = 0, kRemoteRead = 1, kRemoteWrite = 2, kMayFault = 4 };
+
+struct Range {
+  uint64_t begin, size;
+};
 
 /// What an endpoint reports from poll().
 class Sink {

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "base/safe_copy.h"
+
 namespace vb::fabric {
 
 namespace {
@@ -16,6 +18,8 @@ LoopbackEndpoint::LoopbackEndpoint() {
   traits_.inject_size = kFrameSize;
   traits_.max_transfer = SIZE_MAX;
   traits_.reads_in_order = true;
+  traits_.registers_anything = true;
+  traits_.faults_are_errors = true;
   traits_.has_wait_fd = true;
 }
 
@@ -26,22 +30,35 @@ int LoopbackEndpoint::send(Peer, Frame& frame) {
   return 0;
 }
 
-int LoopbackEndpoint::read(Peer, void* local, size_t length, const Registration&, uint64_t remote, uint64_t,
+/// Only where an end may be missing the kernel does the copying.
+void LoopbackEndpoint::move(void* to, const void* from, size_t length, bool may_fault, Transfer& transfer) {
+  int error = 0;
+  if (!may_fault) {
+    memcpy(to, from, length);
+  } else if (!safe_copy(to, from, length)) {
+    error = EFAULT;
+  }
+  finished_.push_back({&transfer, error});
+}
+
+int LoopbackEndpoint::read(Peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
                            Transfer& transfer) {
-  memcpy(local, reinterpret_cast<const void*>(remote), length);
-  finished_.push_back(&transfer);
+  move(local, reinterpret_cast<const void*>(remote), length, key != 0 || into.may_fault, transfer);
   return 0;
 }
 
-int LoopbackEndpoint::write(Peer, const void* local, size_t length, const Registration&, uint64_t remote, uint64_t,
-                            Transfer& transfer) {
-  memcpy(reinterpret_cast<void*>(remote), local, length);
-  finished_.push_back(&transfer);
+int LoopbackEndpoint::write(Peer, const void* local, size_t length, const Registration& from, uint64_t remote,
+                            uint64_t key, Transfer& transfer) {
+  move(reinterpret_cast<void*>(remote), local, length, key != 0 || from.may_fault, transfer);
   return 0;
 }
 
-// Both ends are this process, and the engine has checked every access: no key is needed.
-Result<Registration> LoopbackEndpoint::register_memory(void*, size_t, unsigned) { return Registration{}; }
+// Both ends are this process, and the engine has checked every access: the key only says whether pages may be missing.
+Result<Registration> LoopbackEndpoint::register_memory(void*, size_t, unsigned access) {
+  Registration registration;
+  registration.key = (access & kMayFault) ? 1 : 0;
+  return registration;
+}
 
 size_t LoopbackEndpoint::poll(Sink& sink) {
   size_t count = 0;
@@ -53,9 +70,9 @@ size_t LoopbackEndpoint::poll(Sink& sink) {
     sink.released(frame, 0);
   }
   for (; !finished_.empty(); ++count) {
-    Transfer& transfer = *finished_.front();
+    auto [transfer, error] = finished_.front();
     finished_.pop_front();
-    sink.finished(transfer, 0);
+    sink.finished(*transfer, error);
   }
   return count;
 }

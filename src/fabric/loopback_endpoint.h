@@ -27,7 +27,12 @@ class LoopbackEndpoint : public Endpoint {
  private:
   Frame* head_ = nullptr;
   Frame** tail_ = &head_;
-  std::deque<Transfer*> finished_;
+  void move(void* to, const void* from, size_t length, bool may_fault, Transfer& transfer);
+  struct Finished {
+    Transfer* transfer;
+    int error;
+  };
+  std::deque<Finished> finished_;
 };
 
 }  // namespace vb::fabric

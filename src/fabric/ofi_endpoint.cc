@@ -141,6 +141,7 @@ Result<void> OfiEndpoint::open(Info info, const OpenOptions& options) {
   traits_.max_transfer = info_->ep_attr->max_msg_size;
   traits_.reads_in_order = (info_->tx_attr->msg_order & FI_ORDER_RAR) != 0;
   traits_.registers_local = (info_->domain_attr->mr_mode & FI_MR_LOCAL) != 0;
+  traits_.registers_anything = (info_->domain_attr->mr_mode & FI_MR_ALLOCATED) == 0;
   // Shared memory moves data in the caller's context and reports what fails without saying which transfer it was.
   anonymous_errors_ = traits_.provider == "shm";
   native::InsideFabric mark;

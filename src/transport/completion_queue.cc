@@ -107,4 +107,13 @@ bool CompletionQueue::arm(bool solicited_only) {
   return fresh;
 }
 
+void CompletionQueue::forget(uint32_t qp_num) {
+  std::lock_guard guard(lock_);
+  uint32_t kept = head_;
+  for (uint32_t i = head_; i != tail_; ++i) {
+    if (ring_[i & mask_].qp_num != qp_num) ring_[kept++ & mask_] = ring_[i & mask_];
+  }
+  __atomic_store_n(&tail_, kept, __ATOMIC_RELEASE);
+}
+
 }  // namespace vb

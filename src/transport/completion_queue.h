@@ -66,6 +66,9 @@ class CompletionQueue : public ListNode<CompletionQueue, OnModerated> {
   /// queue was full and is in error for ever, or has been so: who completes here is in error too. Lane's lock held.
   bool push(const Cqe& cqe, bool solicited);
 
+  /// Takes out the completions of a queue pair that starts afresh (RESET).
+  void forget(uint32_t qp_num);
+
   /// Hands up to `limit` completions to visit(cqe, position), in order; returns how many.
   template <class Visit>
   int consume(int limit, Visit visit) {

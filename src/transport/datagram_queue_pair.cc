@@ -38,7 +38,9 @@ void DatagramQueuePair::run() {
     SendWqe& wqe = send_queue.at(send_queue.retired());
     ibv_wc_status status = check(wqe);
     if (status != IBV_WC_SUCCESS) return fail_sends(status);
-    if (send(wqe) == Sent::kLater) return config.lane->watch(*this);
+    Sent sent = send(wqe);
+    if (sent == Sent::kLater) return config.lane->watch(*this);
+    if (sent == Sent::kFault) return fail_sends(IBV_WC_LOC_PROT_ERR);
     waits_since_ns_ = 0;
     finish(wqe, IBV_WC_SUCCESS);
   }
@@ -97,6 +99,9 @@ DatagramQueuePair::Sent DatagramQueuePair::put(Channel& channel, SendWqe& wqe) {
   header.dst_qpn = wqe.remote_qpn;
   header.src_qpn = qpn;
   header.aux = wqe.imm;
+  unsigned char whole[wire::kMaxDatagram];
+  // A packet that was begun cannot be taken back: what may be missing is fetched before.
+  if (wqe.may_fault && !wqe.is_inline() && !gather(wqe, whole)) return Sent::kFault;
   size_t first = std::min<size_t>(wqe.length, channel.frame_room() - sizeof header - sizeof datagram);
   header.size = static_cast<uint16_t>(sizeof header + sizeof datagram + first);
   unsigned char* at = channel.begin(header.size, Channel::Use::kRequest);
@@ -104,13 +109,14 @@ DatagramQueuePair::Sent DatagramQueuePair::put(Channel& channel, SendWqe& wqe) {
   memcpy(at, &header, sizeof header);
   memcpy(at + sizeof header, &datagram, sizeof datagram);
   at += sizeof header + sizeof datagram;
-  if (first == wqe.length) {
+  bool fetched = wqe.may_fault && !wqe.is_inline();
+  if (first == wqe.length && !fetched) {
     gather(wqe, at);
     return Sent::kYes;
   }
-  unsigned char whole[wire::kMaxDatagram];
-  gather(wqe, whole);
+  if (!fetched) gather(wqe, whole);
   memcpy(at, whole, first);
+  if (first == wqe.length) return Sent::kYes;
   header.kind = Kind::kDatagramRest;
   header.size = static_cast<uint16_t>(sizeof header + wqe.length - first);
   // The rest has to follow at once: it takes the room that is kept for answers, as one belongs to what is begun.

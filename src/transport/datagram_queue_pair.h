@@ -40,7 +40,7 @@ class DatagramQueuePair final : public QueuePair, public ListNode<DatagramQueueP
   void stop(ibv_wc_status first, uint32_t vendor_error) override;
 
  private:
-  enum class Sent { kYes, kLost, kLater };
+  enum class Sent { kYes, kLost, kLater, kFault };
 
   struct Late {
     wire::PacketHeader header;

@@ -117,6 +117,7 @@ void Helper::maintain() {
 /// The program polls: the fabric is its business, connections are ours.
 void Helper::stand_by() {
   int count = wait(Poller::On::kControl, kStandByMs);
+  lane_.memory.next_epoch();
   auto guard = lane_.hold();
   handle_control(count);
   maintain();
@@ -163,6 +164,7 @@ bool Helper::sleep_deeply() {
     timeout = timeout_ms(clock_ns());
   }
   int count = wait(Poller::On::kEverything, timeout);
+  lane_.memory.next_epoch();
   auto guard = lane_.hold();
   lane_.helper_sleeps.store(false);
   router_.presence().page().asleep.store(0);

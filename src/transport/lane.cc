@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transport/lane.h"
 
+#include <sched.h>
+
 #include <algorithm>
 
 #include "base/clock.h"
@@ -8,6 +10,7 @@
 #include "base/random.h"
 #include "fabric/loopback_endpoint.h"
 #include "transport/datagram_queue_pair.h"
+#include "transport/window.h"
 #include "wire/packet.h"
 
 namespace vb {
@@ -97,6 +100,7 @@ size_t Lane::pass() {
   size_t happened = 0;
   for (size_t i = 0; i < rails_.size(); ++i) happened += rails_[i]->endpoint->poll(*this);
   for (Source* source : sources_) happened += source->poll();
+  if (persister_.anything_done()) happened += persister_.collect(*this);
   run_kicked();
   if (!stalled_.empty()) retry_stalled();
   fail_overrun();
@@ -110,6 +114,13 @@ void Lane::drain() {
   constexpr int kLimit = 10'000;  // a peer that sends for ever must not hold us
   for (int i = 0; i < kLimit && pass() != 0; ++i) {
   }
+}
+
+void Lane::pass_for_others(std::unique_lock<Lane>& guard) {
+  drain();
+  guard.unlock();
+  sched_yield();
+  guard.lock();
 }
 
 void Lane::settle() {
@@ -247,6 +258,7 @@ void Lane::add(QueuePair& qp) { slots_[qp.qpn >> kSlotBits]->members[qp.qpn % kS
 void Lane::remove(QueuePair& qp) {
   run_kicked();  // it may be on the list
   if (Slot* slot = slots_[qp.qpn >> kSlotBits].get()) slot->members[qp.qpn % kSlotSize] = nullptr;
+  while (!qp.windows.empty()) unbind(qp.windows.front());
   qp.detach();
   bury();
 }

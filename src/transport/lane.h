@@ -19,6 +19,7 @@
 #include "transport/connected_queue_pair.h"
 #include "transport/datagram_queue_pair.h"
 #include "transport/memory.h"
+#include "transport/persister.h"
 
 namespace vb {
 
@@ -86,6 +87,8 @@ class Lane final : public fabric::Sink {
   size_t pass();
   /// Passes until nothing happens any more.
   void drain();
+  /// For who waits, off the data path, until an operation under way has ended: passes, and lets others have the lock.
+  void pass_for_others(std::unique_lock<Lane>& guard);
   void tick(uint64_t now_ns);
   /// Sends every acknowledgement that is owed.
   void settle();
@@ -119,6 +122,14 @@ class Lane final : public fabric::Sink {
   void received(std::span<const unsigned char> frame) override;
   void released(fabric::Frame& frame, int error) override;
   void finished(fabric::Transfer& transfer, int error) override;
+
+  /// Room for `size` bytes that are used at once.
+  unsigned char* scratch(size_t size) {
+    if (scratch_.size() < size) scratch_.resize(size);
+    return scratch_.data();
+  }
+  /// Writes memory back to files, for persistent flushes.
+  Persister& persister() { return persister_; }
 
   /// Frames that named no channel of ours: rejected, and counted.
   std::atomic<uint64_t> rejected{0};
@@ -156,6 +167,8 @@ class Lane final : public fabric::Sink {
   void bury();
   void after_program_pass(size_t happened);
 
+  std::vector<unsigned char> scratch_;
+  Persister persister_;
   PoliteLock lock_;
   std::atomic<QueuePair*> kicked_{nullptr};
   bool closed_ = false;

@@ -2,9 +2,13 @@
 // Registered memory: the one table that every key leads into, and the check that every access passes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <list>
+#include <memory>
 #include <vector>
 
+#include "base/list.h"
 #include "fabric/endpoint.h"
 
 namespace vb {
@@ -16,88 +20,149 @@ enum MemoryAccess : unsigned {
   kRemoteWrite = 2,
   kRemoteRead = 4,
   kRemoteAtomic = 8,
+  kBindWindow = 16,
+  kFlushGlobal = 1 << 8,
+  kFlushPersistent = 1 << 9,
 };
 
-/// One registration. Guarded by the lane's lock. Reference counted: a transfer under way keeps the fabric's
-/// registrations alive when the program has deregistered.
-struct MemoryRegion {
-  uint64_t address = 0;  ///< where it is
+struct MemoryRegion;
+
+/// What a key stands for: a registration, or a memory window. Guarded by the lane's lock.
+struct MemoryKey {
+  uint64_t address = 0;  ///< where its first byte is
   uint64_t length = 0;
   uint64_t iova = 0;  ///< the address by which SGEs and peers name its first byte
+  uint64_t offset_mask = ~uint64_t{0};
   unsigned access = 0;
+  uint32_t key = 0;  ///< the low 8 bits are the program's to change (type 2 windows), the others name the entry
   const void* pd = nullptr;
-  uint32_t lkey = 0;
-  uint32_t rkey = 0;
+  const void* qp = nullptr;        ///< a bound window of type 2: the only queue pair that it serves
+  MemoryRegion* region = nullptr;  ///< whose memory it is; nullptr: a window that is not bound
+
+  bool contains(uint64_t at, uint64_t size) const { return at >= iova && size <= length && at - iova <= length - size; }
+  unsigned char* host(uint64_t at) const {
+    return reinterpret_cast<unsigned char*>(address + ((at - iova) & offset_mask));
+  }
+};
+
+/// One registration. Reference counted: a transfer under way keeps the fabric's registrations alive when the program
+/// has deregistered.
+struct MemoryRegion : MemoryKey {
+  MemoryRegion() { region = this; }
   uint32_t references = 1;    ///< the program's, and one for each transfer of the requester
   uint32_t remote_users = 0;  ///< responder operations under way: deregistration waits for them
+  uint32_t windows = 0;       ///< bound to it
+  /// Pages may be missing: copies go through the kernel (base/safe_copy.h), and a bad address is a failed access.
+  bool may_fault = false;
+  bool on_demand = false;  ///< may_fault for good: on-demand and global regions
+  uint32_t epoch = 0;      ///< when it was last looked at (MemoryTable::epoch)
+  /// What is written to a null region goes there. It is looked at anew with every access.
+  MemoryRegion* sink = nullptr;
+  std::shared_ptr<void> backing;  ///< memory that lives as long as its regions: device memory, a mapped dma-buf
   struct Exposure {
     fabric::Endpoint* endpoint;
     unsigned access;
+    uint64_t begin, size;
+    uint32_t uses;
     fabric::Registration registration;
   };
-  std::vector<Exposure> exposures;
-
-  bool contains(uint64_t at, uint64_t size) const { return at >= iova && size <= length && at - iova <= length - size; }
-  unsigned char* host(uint64_t at) const { return reinterpret_cast<unsigned char*>(address + (at - iova)); }
+  std::list<Exposure> exposures;  ///< a list: registrations stay where they are
 };
+
+struct OnQueuePair;  ///< windows of type 2 that are bound to a queue pair
+
+/// A memory window. Its MemoryKey says what it is bound to.
+struct MemoryWindow : MemoryKey, ListNode<MemoryWindow, OnQueuePair> {
+  int type = 1;
+  uint32_t users = 0;  ///< operations under way through it: what invalidates it waits for them
+};
+
+/// How much of a null region one SGE can name.
+inline constexpr uint64_t kNullExtent = uint64_t{1} << 32;
 
 class MemoryTable {
  public:
-  /// Takes the region in and gives it two random keys.
-  void add(MemoryRegion& region);
-  /// Afterwards no key leads here. The region lives until its last reference goes.
-  void remove(MemoryRegion& region);
+  /// Takes the entry in and gives it a random key. False: the table is full.
+  bool add(MemoryKey& entry);
+  /// Afterwards no key leads here. A region lives until its last reference goes.
+  void remove(const MemoryKey& entry);
+  /// The entry's key leads to `fresh` from now on.
+  void replace(const MemoryKey& entry, MemoryKey& fresh);
+  /// Gives the entry another key; the upper 24 bits must be those of its present one.
+  void rename(MemoryKey& entry, uint32_t key);
 
-  /// The region behind an lkey (rkey) if [at, at+size) lies inside, its PD is `pd` and it grants `access`; else
-  /// nullptr.
+  /// The region behind an lkey if [at, at+size) lies inside, its PD is `pd` and it grants `access`; else nullptr.
   MemoryRegion* local(uint32_t lkey, const void* pd, uint64_t at, uint64_t size, unsigned access) const {
-    return check(local_, lkey, pd, at, size, access);
+    MemoryKey* entry = find(lkey);
+    if (!entry || entry != entry->region || !grants(*entry, pd, at, size, access)) return nullptr;
+    MemoryRegion* region = entry->region;
+    return region->epoch == epoch.load(std::memory_order_relaxed) ? region : look_at(*region, access);
   }
-  MemoryRegion* remote(uint32_t rkey, const void* pd, uint64_t at, uint64_t size, unsigned access) const {
-    return check(remote_, rkey, pd, at, size, access);
+  /// The same for an rkey, of a region or of a window that is bound and serves `qp`.
+  MemoryKey* remote(uint32_t rkey, const void* pd, const void* qp, uint64_t at, uint64_t size, unsigned access) const {
+    MemoryKey* entry = find(rkey);
+    if (!entry || !entry->region || (entry->qp && entry->qp != qp) || !grants(*entry, pd, at, size, access))
+      return nullptr;
+    if (entry->region->epoch != epoch.load(std::memory_order_relaxed)) look_at(*entry->region, access);
+    return entry;
   }
+  /// The window whose key has these upper 24 bits, or nullptr.
+  MemoryWindow* window(uint32_t key) const;
+  /// The region of exactly this key, or nullptr.
+  MemoryRegion* region(uint32_t key) const {
+    MemoryKey* entry = find(key);
+    return entry && entry == entry->region ? entry->region : nullptr;
+  }
+
+  /// Counts milliseconds, about, while the process is at work. Once in each a region in use is looked at: whether the
+  /// program has unmapped memory that it has not deregistered. Odd: a null region's epoch is 0.
+  std::atomic<uint32_t> epoch{1};
+  /// Any thread.
+  void next_epoch() { epoch.fetch_add(2, std::memory_order_relaxed); }
 
  private:
   /// Open addressing over random keys: one probe in the common case. Key 0 is none.
-  class KeyMap {
-   public:
-    KeyMap() : slots_(64) {}
-    MemoryRegion* find(uint32_t key) const {
-      for (size_t i = key & mask();; i = (i + 1) & mask()) {
-        if (slots_[i].key == key) return slots_[i].region;
-        if (slots_[i].key == 0) return nullptr;
-      }
-    }
-    uint32_t insert(MemoryRegion& region);
-    void erase(uint32_t key);
-
-   private:
-    struct Slot {
-      uint32_t key = 0;
-      MemoryRegion* region = nullptr;
-    };
-    size_t mask() const { return slots_.size() - 1; }
-    void place(uint32_t key, MemoryRegion* region);
-    void grow();
-
-    std::vector<Slot> slots_;
-    size_t count_ = 0;
+  struct Slot {
+    uint32_t key = 0;
+    bool window = false;
+    MemoryKey* entry = nullptr;
   };
+  static constexpr size_t kMost = size_t{1} << 23;  ///< half of what 24 bits can name
 
-  static MemoryRegion* check(const KeyMap& map, uint32_t key, const void* pd, uint64_t at, uint64_t size,
-                             unsigned access) {
-    MemoryRegion* region = key ? map.find(key) : nullptr;
-    if (!region || region->pd != pd || !region->contains(at, size) || (region->access & access) != access)
-      return nullptr;
-    return region;
+  static bool grants(const MemoryKey& entry, const void* pd, uint64_t at, uint64_t size, unsigned access) {
+    return entry.pd == pd && entry.contains(at, size) && (entry.access & access) == access;
   }
+  size_t mask() const { return slots_.size() - 1; }
+  size_t home(uint32_t key) const { return (key >> 8) & mask(); }
+  MemoryKey* find(uint32_t key) const {
+    for (size_t i = home(key);; i = (i + 1) & mask()) {
+      if (slots_[i].key == key) return slots_[i].entry;
+      if (slots_[i].key == 0) return nullptr;
+    }
+  }
+  /// The region to use for such an access, with may_fault up to date.
+  MemoryRegion* look_at(MemoryRegion& region, unsigned access) const;
+  /// The place of the entry with these upper 24 bits, or that of a free slot.
+  size_t place_of(uint32_t key) const;
+  void grow();
 
-  KeyMap local_;
-  KeyMap remote_;
+  std::vector<Slot> slots_ = std::vector<Slot>(64);
+  size_t count_ = 0;
 };
 
-/// The fabric's registration of a region on an endpoint, made at the first need. nullptr when the fabric refuses.
-fabric::Registration* expose(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access);
+/// The fabric's registration of [at, at+size) of a region on an endpoint, made at the first need. It covers the whole
+/// region and lives as long, but where the fabric pins pages that may come and go: then it covers just this, until
+/// conceal(). nullptr when the fabric refuses, or the memory is not there.
+fabric::Registration* expose(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const void* at,
+                             uint64_t size);
+/// Whether [at, at+size) of a region that may fault can be handed to the fabric now: one that copies in user space, or
+/// whose connections break at a bad address, must not see any.
+bool present(const MemoryRegion& region, const fabric::Endpoint& endpoint, const void* at, uint64_t size,
+             bool writable);
+/// Ends one use of what expose() gave for the same arguments.
+void conceal(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const void* at, uint64_t size);
+/// Takes the fabric's registrations back: the region's memory changes.
+void unexpose(MemoryRegion& region);
 
 inline void retain(MemoryRegion& region) { ++region.references; }
 /// Drops a reference; the last one unregisters and frees.

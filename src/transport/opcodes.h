@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "transport/send_queue.h"
 #include "wire/packet.h"
 
 namespace vb::opcodes {
@@ -31,6 +32,10 @@ inline ibv_wc_opcode completion(uint8_t opcode) {
     case IBV_WR_RDMA_READ: return IBV_WC_RDMA_READ;
     case IBV_WR_ATOMIC_CMP_AND_SWP: return IBV_WC_COMP_SWAP;
     case IBV_WR_ATOMIC_FETCH_AND_ADD: return IBV_WC_FETCH_ADD;
+    case IBV_WR_BIND_MW: return IBV_WC_BIND_MW;
+    case IBV_WR_LOCAL_INV: return IBV_WC_LOCAL_INV;
+    case IBV_WR_ATOMIC_WRITE: return IBV_WC_ATOMIC_WRITE;
+    case kFlushOpcode: return static_cast<ibv_wc_opcode>(kFlushCompletion);
     default: return IBV_WC_SEND;
   }
 }

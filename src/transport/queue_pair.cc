@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/safe_copy.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
 
@@ -60,37 +61,50 @@ void QueuePair::complete_send(const SendWqe& wqe, ibv_wc_status status, uint32_t
 
 bool QueuePair::resolve_sges(SendWqe& wqe, unsigned access) {
   MemoryTable& memory = config.lane->memory;
+  wqe.may_fault = false;
   for (uint32_t i = 0; i < wqe.sge_count; ++i) {
     const ibv_sge& sge = wqe.sges()[i];
     if (sge.length == 0) continue;
     wqe.exposed()[i] = memory.local(sge.lkey, config.pd, sge.addr, sge.length, access);
     if (!wqe.exposed()[i]) return false;
+    wqe.may_fault |= wqe.exposed()[i]->may_fault;
   }
   return true;
 }
 
-void QueuePair::gather(SendWqe& wqe, unsigned char* at) {
+bool QueuePair::gather(SendWqe& wqe, unsigned char* at) {
   if (wqe.is_inline()) {
     memcpy(at, wqe.inline_data(), wqe.length);
-    return;
+    return true;
   }
   for (uint32_t i = 0; i < wqe.sge_count; ++i) {
     const ibv_sge& sge = wqe.sges()[i];
     if (sge.length == 0) continue;
-    memcpy(at, wqe.exposed()[i]->host(sge.addr), sge.length);
+    const unsigned char* from = wqe.exposed()[i]->host(sge.addr);
+    if (!wqe.may_fault) {
+      memcpy(at, from, sge.length);
+    } else if (!safe_copy(at, from, sge.length)) {
+      return false;
+    }
     at += sge.length;
   }
+  return true;
 }
 
 namespace {
 
-/// Copies as much of `part` as there is room for, and takes both forward.
-void copy_some(unsigned char*& at, uint64_t& room, std::span<const unsigned char>& part) {
+/// Copies as much of `part` as there is room for, and takes both forward. False: the memory is not there.
+bool copy_some(unsigned char*& at, uint64_t& room, std::span<const unsigned char>& part, bool may_fault) {
   size_t size = std::min<uint64_t>(room, part.size());
-  memcpy(at, part.data(), size);
+  if (!may_fault) {
+    memcpy(at, part.data(), size);
+  } else if (!safe_copy(at, part.data(), size)) {
+    return false;
+  }
   at += size;
   room -= size;
   part = part.subspan(size);
+  return true;
 }
 
 }  // namespace
@@ -115,7 +129,7 @@ ibv_wc_status QueuePair::scatter(const ReceiveWqe& receive,
     uint64_t left = receive.sge[i].length;
     unsigned char* at = left ? regions[i]->host(receive.sge[i].addr) : nullptr;
     while (left > 0 && part != parts.end()) {
-      if (!rest.empty()) copy_some(at, left, rest);
+      if (!rest.empty() && !copy_some(at, left, rest, regions[i]->may_fault)) return IBV_WC_LOC_PROT_ERR;
       if (rest.empty() && ++part != parts.end()) rest = *part;
     }
   }

@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "transport/completion_queue.h"
+#include "transport/memory.h"
 #include "transport/receive_queue.h"
 #include "transport/send_queue.h"
 #include "transport/shared_receive_queue.h"
@@ -76,10 +77,11 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   SendQueue send_queue;
   ReceiveQueue receive_queue;
   PathAttributes path;
-  bool mute = false;                ///< on its way out: completions and events go nowhere
-  bool drain_event_owed = false;    ///< SQD: tell when the sends are done
-  uint64_t timer_deadline = 0;      ///< of Lane::start_timer
-  std::atomic<bool> kicked{false};  ///< on the lane's list of posted work
+  List<MemoryWindow, OnQueuePair> windows;  ///< of type 2, bound to it
+  bool mute = false;                        ///< on its way out: completions and events go nowhere
+  bool drain_event_owed = false;            ///< SQD: tell when the sends are done
+  uint64_t timer_deadline = 0;              ///< of Lane::start_timer
+  std::atomic<bool> kicked{false};          ///< on the lane's list of posted work
   QueuePair* next_kicked = nullptr;
 
   /// Completes to a queue. If it overflows, this queue pair fails as soon as nobody is at work in it.
@@ -136,8 +138,8 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   /// Finds the regions of a WR's SGEs, and notes them in it (SendWqe::exposed).
   /// False: one of them grants no access.
   bool resolve_sges(SendWqe& wqe, unsigned access);
-  /// Copies what a resolved WR sends to `at`.
-  static void gather(SendWqe& wqe, unsigned char* at);
+  /// Copies what a resolved WR sends to `at`. False: some of it is not there.
+  static bool gather(SendWqe& wqe, unsigned char* at);
   /// Copies the parts, one after the other, to where a receive WR wants them.
   /// LOC_LEN_ERR: it has too little room. LOC_PROT_ERR: an SGE that is needed
   /// leads nowhere. Then nothing is copied.

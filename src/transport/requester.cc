@@ -5,12 +5,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/safe_copy.h"
 #include "transport/channel.h"
 #include "transport/connected_queue_pair.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
 #include "transport/router.h"
 #include "transport/timing.h"
+#include "transport/window.h"
 
 namespace vb {
 
@@ -21,16 +23,17 @@ void Requester::run() {
   if (qp_.state() == IBV_QPS_ERR || qp_.state() == IBV_QPS_SQE) return flush();
   if (qp_.state() != IBV_QPS_RTS || waiting_ || halted_) return;
   Channel* channel = qp_.channel();
-  if (!channel || !channel->alive()) {
-    if (next_ != queue.posted()) qp_.config.lane->watch(qp_);
-    return;
-  }
+  bool reachable = channel && channel->alive();
   for (uint32_t posted = queue.posted(); next_ != posted;) {
     SendWqe& wqe = queue.at(next_);
+    if (!wqe.is_local() && !reachable) {
+      qp_.config.lane->watch(qp_);
+      break;
+    }
     if (!may_start(wqe)) break;
-    Sent sent = transmit(wqe);
+    Sent sent = wqe.is_local() ? execute_local(wqe) : transmit(wqe);
     if (sent == Sent::kLater) {
-      channel->wait(qp_);
+      if (reachable) channel->wait(qp_);
       break;
     }
     if (sent == Sent::kBad) {
@@ -38,6 +41,7 @@ void Requester::run() {
       break;
     }
     ++next_;
+    if (wqe.is_local()) continue;
     ++next_msn_;
     if (wqe.reads_back()) ++reads_;
   }
@@ -48,6 +52,24 @@ bool Requester::may_start(const SendWqe& wqe) const {
   if (next_msn_ - acked_ >= kWindow) return false;
   if ((wqe.flags & IBV_SEND_FENCE) != 0 && reads_ != 0) return false;
   return !wqe.reads_back() || reads_ < qp_.path.max_rd_atomic || qp_.path.max_rd_atomic == 0;
+}
+
+/// Binds and invalidations have no message: their msn is that of the next request.
+Requester::Sent Requester::execute_local(SendWqe& wqe) {
+  wqe.msn = next_msn_;
+  if (wqe.done) return Sent::kYes;  // before a NAK made us go back
+  WindowOutcome outcome;
+  if (wqe.opcode == IBV_WR_BIND_MW) {
+    wqe.status = IBV_WC_MW_BIND_ERR;
+    outcome =
+        bind_window(qp_, {wqe.rkey, wqe.imm, wqe.remote_address, wqe.compare_add, static_cast<unsigned>(wqe.swap)});
+  } else {
+    wqe.status = IBV_WC_LOC_QP_OP_ERR;
+    outcome = invalidate_window(qp_, wqe.imm);
+  }
+  if (outcome == WindowOutcome::kBusy) return Sent::kLater;
+  wqe.done = outcome == WindowOutcome::kDone;
+  return wqe.done ? Sent::kYes : Sent::kBad;
 }
 
 Requester::Sent Requester::transmit(SendWqe& wqe) {
@@ -62,6 +84,8 @@ Requester::Sent Requester::transmit(SendWqe& wqe) {
     case IBV_WR_RDMA_WRITE:
     case IBV_WR_RDMA_WRITE_WITH_IMM: return send_data(wqe);
     case IBV_WR_RDMA_READ: return send_read(wqe);
+    case IBV_WR_ATOMIC_WRITE: return send_atomic_write(wqe);
+    case kFlushOpcode: return send_flush(wqe);
     default: return send_atomic(wqe);
   }
 }
@@ -105,6 +129,36 @@ Requester::Sent Requester::send_atomic(SendWqe& wqe) {
   return Sent::kYes;
 }
 
+Requester::Sent Requester::send_atomic_write(SendWqe& wqe) {
+  uint64_t value = wqe.swap;
+  if (wqe.length != sizeof value) {
+    wqe.status = IBV_WC_LOC_LEN_ERR;
+    return Sent::kBad;
+  }
+  if (!wqe.is_inline()) {
+    if (!qp_.resolve_sges(wqe, kLocalRead)) return Sent::kBad;
+    if (!qp_.gather(wqe, reinterpret_cast<unsigned char*>(&value))) return Sent::kBad;
+  }
+  unsigned char* at = begin(wqe, Kind::kAtomicWrite, 0, sizeof(wire::RdmaHeader) + sizeof value);
+  if (!at) return Sent::kLater;
+  wire::RdmaHeader rdma{wqe.remote_address, wqe.rkey, sizeof value};
+  memcpy(at, &rdma, sizeof rdma);
+  memcpy(at + sizeof rdma, &value, sizeof value);
+  return Sent::kYes;
+}
+
+Requester::Sent Requester::send_flush(SendWqe& wqe) {
+  if (qp_.path.max_rd_atomic == 0) {
+    wqe.status = IBV_WC_LOC_QP_OP_ERR;
+    return Sent::kBad;
+  }
+  unsigned char* at = begin(wqe, Kind::kFlush, 0, sizeof(wire::AtomicHeader));
+  if (!at) return Sent::kLater;
+  wire::AtomicHeader flush{wqe.remote_address, wqe.rkey, static_cast<uint32_t>(wqe.swap), wqe.compare_add, 0};
+  memcpy(at, &flush, sizeof flush);
+  return Sent::kYes;
+}
+
 unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, size_t body) {
   bool xrc = qp_.config.type == IBV_QPT_XRC_SEND;
   size_t head = sizeof(wire::PacketHeader) + (xrc ? sizeof(wire::XrcHeader) : 0);
@@ -136,6 +190,12 @@ size_t Requester::eager_limit() const {
 
 Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
   size_t extra = kind == Kind::kWrite ? sizeof(wire::RdmaHeader) : 0;
+  // A packet that was begun cannot be taken back: what may be missing is fetched before.
+  unsigned char* fetched = nullptr;
+  if (!wqe.is_inline() && wqe.may_fault) {
+    fetched = qp_.config.lane->scratch(wqe.length);
+    if (!qp_.gather(wqe, fetched)) return Sent::kBad;
+  }
   unsigned char* at = begin(wqe, kind, 0, extra + wqe.length);
   if (!at) return Sent::kLater;
   if (kind == Kind::kWrite) {
@@ -143,7 +203,11 @@ Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
     memcpy(at, &rdma, sizeof rdma);
     at += sizeof rdma;
   }
-  qp_.gather(wqe, at);
+  if (fetched) {
+    memcpy(at, fetched, wqe.length);
+  } else {
+    qp_.gather(wqe, at);
+  }
   return Sent::kYes;
 }
 
@@ -154,9 +218,11 @@ Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposu
     const ibv_sge& sge = wqe.sges()[i];
     if (sge.length == 0) continue;
     MemoryRegion& region = *wqe.exposed()[i];
-    fabric::Registration* registration = expose(region, qp_.channel()->endpoint(), exposure);
+    fabric::Registration* registration =
+        expose(region, qp_.channel()->endpoint(), exposure, region.host(sge.addr), sge.length);
     if (!registration) {
-      wqe.status = IBV_WC_LOC_QP_OP_ERR;
+      if (!region.may_fault) wqe.status = IBV_WC_LOC_QP_OP_ERR;
+      conceal_sges(wqe, i);
       return Sent::kBad;
     }
     pieces[count++] = {reinterpret_cast<uint64_t>(region.host(sge.addr)) - registration->base, registration->key,
@@ -165,7 +231,10 @@ Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposu
   size_t rdma_size = kind == Kind::kSend ? 0 : sizeof(wire::RdmaHeader);
   size_t pieces_size = count * sizeof(wire::Piece);
   unsigned char* at = begin(wqe, kind, wire::kIndirect, rdma_size + sizeof(wire::IndirectHeader) + pieces_size);
-  if (!at) return Sent::kLater;
+  if (!at) {
+    conceal_sges(wqe, wqe.sge_count);
+    return Sent::kLater;
+  }
   wire::RdmaHeader rdma{wqe.remote_address, wqe.rkey, wqe.length};
   memcpy(at, &rdma, rdma_size);
   wire::IndirectHeader indirect{wqe.length, count};
@@ -179,10 +248,23 @@ Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposu
   return Sent::kYes;
 }
 
+/// Ends what put_indirect() exposed of the first `count` SGEs.
+void Requester::conceal_sges(SendWqe& wqe, uint32_t count) {
+  Channel* channel = qp_.channel();
+  if (!wqe.may_fault || !channel) return;
+  unsigned exposure = wqe.opcode == IBV_WR_RDMA_READ ? fabric::kRemoteWrite : fabric::kRemoteRead;
+  for (uint32_t i = 0; i < count; ++i) {
+    const ibv_sge& sge = wqe.sges()[i];
+    MemoryRegion& region = *wqe.exposed()[i];
+    if (sge.length) vb::conceal(region, channel->endpoint(), exposure, region.host(sge.addr), sge.length);
+  }
+}
+
 void Requester::conceal(SendWqe& wqe) {
   if (!wqe.indirect) return;
   wqe.indirect = false;
   --exposed_;
+  conceal_sges(wqe, wqe.sge_count);
   for (uint32_t i = 0; i < wqe.sge_count; ++i) {
     if (wqe.sges()[i].length) release(*wqe.exposed()[i]);
   }
@@ -193,7 +275,12 @@ SendWqe* Requester::outstanding(uint32_t msn) {
   uint32_t head = queue.retired();
   if (head == next_) return nullptr;
   uint32_t offset = msn - queue.at(head).msn;
-  return offset < next_ - head ? &queue.at(head + offset) : nullptr;
+  if (offset >= next_ - head) return nullptr;
+  for (uint32_t i = head + offset; i != next_; ++i) {
+    SendWqe& wqe = queue.at(i);
+    if (wqe.msn == msn && !wqe.is_local()) return &wqe;
+  }
+  return nullptr;
 }
 
 void Requester::acknowledged(uint32_t msn) {
@@ -219,7 +306,12 @@ bool Requester::scatter(SendWqe& wqe, const unsigned char* data, size_t size) {
     const ibv_sge& sge = wqe.sges()[i];
     if (sge.length == 0) continue;
     size_t part = std::min<size_t>(sge.length, size);
-    memcpy(wqe.exposed()[i]->host(sge.addr), data, part);
+    unsigned char* to = wqe.exposed()[i]->host(sge.addr);
+    if (!wqe.exposed()[i]->may_fault) {
+      memcpy(to, data, part);
+    } else if (!safe_copy(to, data, part)) {
+      return false;
+    }
     data += part;
     size -= part;
   }
@@ -228,7 +320,8 @@ bool Requester::scatter(SendWqe& wqe, const unsigned char* data, size_t size) {
 
 void Requester::read_response(const wire::Packet& packet) {
   SendWqe* wqe = outstanding(packet.header.msn);
-  if (qp_.state() == IBV_QPS_ERR || !wqe || wqe->opcode != IBV_WR_RDMA_READ || wqe->done) return;
+  if (qp_.state() == IBV_QPS_ERR || !wqe || wqe->done) return;
+  if (wqe->opcode != IBV_WR_RDMA_READ && wqe->opcode != kFlushOpcode) return;
   if (!wqe->indirect) {
     if (packet.length != wqe->length || packet.has(wire::kIndirect)) return qp_.fail(IBV_WC_BAD_RESP_ERR);
     if (!scatter(*wqe, packet.payload.data(), packet.payload.size())) return qp_.fail(IBV_WC_LOC_PROT_ERR);
@@ -305,7 +398,8 @@ void Requester::restart_budgets() {
 
 void Requester::rewind(uint32_t msn) {
   SendQueue& queue = qp_.send_queue;
-  uint32_t first = next_ - (next_msn_ - msn);
+  uint32_t first = next_;
+  while (first != queue.retired() && !before(queue.at(first - 1).msn, msn)) --first;
   for (uint32_t i = first; i != next_; ++i) {
     SendWqe& wqe = queue.at(i);
     conceal(wqe);

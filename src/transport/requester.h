@@ -52,10 +52,13 @@ class Requester {
   enum class Sent { kYes, kLater, kBad };
 
   bool may_start(const SendWqe& wqe) const;
+  Sent execute_local(SendWqe& wqe);
   Sent transmit(SendWqe& wqe);
   Sent send_data(SendWqe& wqe);
   Sent send_read(SendWqe& wqe);
   Sent send_atomic(SendWqe& wqe);
+  Sent send_atomic_write(SendWqe& wqe);
+  Sent send_flush(SendWqe& wqe);
   Sent put_inline(SendWqe& wqe, wire::Kind kind);
   Sent put_indirect(SendWqe& wqe, wire::Kind kind, unsigned exposure);
   unsigned char* begin(const SendWqe& wqe, wire::Kind kind, uint8_t flags, size_t body);
@@ -66,6 +69,7 @@ class Requester {
   void fail_oldest(ibv_wc_status status);
   void lose();
   void conceal(SendWqe& wqe);
+  void conceal_sges(SendWqe& wqe, uint32_t count);
   void answered(uint32_t msn);
   void retire();
   void rewind(uint32_t msn);

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 
+#include "base/safe_copy.h"
 #include "transport/channel.h"
 #include "transport/connected_queue_pair.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
+#include "transport/window.h"
 
 namespace vb {
 
@@ -16,7 +18,11 @@ using wire::Packet;
 
 namespace {
 
-bool reads_back(Kind kind) { return kind == Kind::kRead || kind == Kind::kCompareSwap || kind == Kind::kFetchAdd; }
+bool reads_back(Kind kind) {
+  return kind == Kind::kRead || kind == Kind::kCompareSwap || kind == Kind::kFetchAdd || kind == Kind::kFlush;
+}
+
+bool packet_is_flush(const Packet& packet) { return packet.header.kind == Kind::kFlush; }
 
 bool consumes_receive(const Packet& packet) {
   return packet.header.kind == Kind::kSend || (packet.header.kind == Kind::kWrite && packet.has(wire::kImmediate));
@@ -70,6 +76,8 @@ Responder::Outcome Responder::execute(const Packet& packet, Operation* operation
     case Kind::kSend: return execute_send(packet, operation);
     case Kind::kWrite: return execute_write(packet, operation);
     case Kind::kRead: return execute_read(packet, operation);
+    case Kind::kAtomicWrite: return execute_atomic_write(packet);
+    case Kind::kFlush: return execute_flush(packet, operation);
     default: return execute_atomic(packet);
   }
 }
@@ -137,17 +145,37 @@ Responder::Outcome Responder::execute_send(const Packet& packet, Operation* oper
   if (taken != Outcome::kDone) return taken;
   if (room(receive_) < packet.length) return refuse(packet, {NakCode::kInvalidRequest, -1, IBV_WC_LOC_LEN_ERR});
   if (!resolve_receive(packet.length)) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
+  Outcome checked = check_invalidation(packet);
+  if (checked != Outcome::kDone) return checked;
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
-  copy_in(packet.payload);
+  if (!copy_in(packet.payload)) return refuse_fault(packet);
   deliver(packet, receive_);
   return Outcome::kDone;
 }
 
-void Responder::copy_in(std::span<const unsigned char> payload) {
+/// What a SEND wants to invalidate must be a window of this queue pair's (a class J fault otherwise).
+Responder::Outcome Responder::check_invalidation(const Packet& packet) {
+  if (!packet.has(wire::kInvalidate) || may_invalidate(qp_, packet.header.aux)) return Outcome::kDone;
+  return refuse(packet, {NakCode::kRemoteOperation, IBV_EVENT_QP_ACCESS_ERR, IBV_WC_REM_INV_REQ_ERR});
+}
+
+/// False: some of the memory is not there.
+bool Responder::copy_in(std::span<const unsigned char> payload) {
   for (const Segment& segment : segments_) {
-    memcpy(segment.address, payload.data(), segment.length);
+    if (!segment.region->may_fault) {
+      memcpy(segment.address, payload.data(), segment.length);
+    } else if (!safe_copy(segment.address, payload.data(), segment.length)) {
+      return false;
+    }
     payload = payload.subspan(segment.length);
   }
+  return true;
+}
+
+/// The keys are right, but the memory is not there: this side's fault.
+Responder::Outcome Responder::refuse_fault(const Packet& packet) {
+  if (consumes_receive(packet)) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
+  return refuse(packet, {NakCode::kRemoteOperation, IBV_EVENT_QP_ACCESS_ERR});
 }
 
 // --- WRITE, READ -------------------------------------------------------------------------------------------------
@@ -159,9 +187,10 @@ Responder::Outcome Responder::resolve_target(const Packet& packet, uint64_t addr
   // What the queue pair does not do at all is an invalid request; what it may not do there is an access error.
   if ((qp_.path.access & access) != access) return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
   if (length == 0) return Outcome::kDone;
-  MemoryRegion* region = qp_.config.lane->memory.remote(rkey, remote_pd(), address, length, access);
-  if (!region) return refuse(packet, refusal);
-  segments_.push_back({region->host(address), length, region});
+  MemoryKey* key = qp_.config.lane->memory.remote(rkey, remote_pd(), &qp_, address, length, access);
+  if (!key) return refuse(packet, refusal);
+  MemoryWindow* window = key == key->region ? nullptr : static_cast<MemoryWindow*>(key);
+  segments_.push_back({key->host(address), length, key->region, window});
   return Outcome::kDone;
 }
 
@@ -173,7 +202,7 @@ Responder::Outcome Responder::execute_write(const Packet& packet, Operation* ope
     if (taken != Outcome::kDone) return taken;
   }
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
-  copy_in(packet.payload);
+  if (!copy_in(packet.payload)) return refuse_fault(packet);
   if (consumes_receive(packet)) deliver(packet, receive_);
   return Outcome::kDone;
 }
@@ -185,9 +214,15 @@ Responder::Outcome Responder::execute_read(const Packet& packet, Operation* oper
   if (found != Outcome::kDone) return found;
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, false);
   if (packet.length > qp_.channel()->eager_limit()) return refuse(packet, invalid);
+  const unsigned char* from = packet.length ? segments_[0].address : nullptr;
+  if (from && segments_[0].region->may_fault) {  // An answer that was begun cannot be taken back: fetched before.
+    unsigned char* fetched = qp_.config.lane->scratch(packet.length);
+    if (!safe_copy(fetched, from, packet.length)) return refuse_fault(packet);
+    from = fetched;
+  }
   unsigned char* body = answer(packet.header.msn, Kind::kReadResponse, packet.length);
   if (!body) return Outcome::kLater;
-  if (packet.length) memcpy(body, segments_[0].address, packet.length);
+  if (from) memcpy(body, from, packet.length);
   return Outcome::kDone;
 }
 
@@ -200,50 +235,34 @@ unsigned char* Responder::answer(uint32_t msn, Kind kind, size_t size) {
   return at + sizeof header;
 }
 
-// --- atomics -----------------------------------------------------------------------------------------------------
-
-Responder::Outcome Responder::execute_atomic(const Packet& packet) {
-  const wire::AtomicHeader& atomic = packet.atomic;
-  Refusal invalid{NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR};
-  if (qp_.path.max_dest_rd_atomic == 0 || atomic.address % 8 != 0) return refuse(packet, invalid);
-  Outcome found = resolve_target(packet, atomic.address, atomic.rkey, sizeof(uint64_t), kRemoteAtomic);
-  if (found != Outcome::kDone) return found;
-  auto* target = reinterpret_cast<uint64_t*>(segments_[0].address);
-  if (reinterpret_cast<uintptr_t>(target) % 8 != 0) return refuse(packet, invalid);
-  // The room comes first: an atomic must not be executed twice.
-  unsigned char* body = answer(packet.header.msn, Kind::kAtomicResponse, sizeof(uint64_t));
-  if (!body) return Outcome::kLater;
-  uint64_t original = atomic.compare_add;
-  if (packet.header.kind == Kind::kFetchAdd) {
-    original = __atomic_fetch_add(target, atomic.compare_add, __ATOMIC_SEQ_CST);
-  } else {
-    __atomic_compare_exchange_n(target, &original, atomic.swap, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-  }
-  memcpy(body, &original, sizeof original);
-  return Outcome::kDone;
-}
-
 // --- payloads that the fabric moves ------------------------------------------------------------------------------
 
 Responder::Outcome Responder::start_move(const Packet& packet, Operation* operation, bool pull) {
+  Operation& started = start_operation(packet, operation);
+  started.pull = pull;
+  started.left = packet.length;
+  launch(started);
+  return Outcome::kRunning;
+}
+
+/// From here on the operation holds what it works on.
+Responder::Operation& Responder::start_operation(const Packet& packet, Operation* operation) {
   if (!operation) {
     operation = &hold(packet);
     operation->receive = receive_;
     operation->has_receive = consumes_receive(packet);
   }
-  operation->pull = pull;
   operation->srq = srq_;
   if (srq_) ++srq_->users;
   operation->segments = segments_;
-  operation->left = packet.length;
   operation->state = Operation::kMoving;
   for (Segment& segment : operation->segments) {
     retain(*segment.region);
     ++segment.region->remote_users;
+    if (segment.window) ++segment.window->users;
   }
   ++running_;
-  launch(*operation);
-  return Outcome::kRunning;
+  return *operation;
 }
 
 /// Hands transfers to the fabric while it takes them.
@@ -267,15 +286,18 @@ int Responder::launch_one(Operation& operation) {
   uint64_t size = std::min({segment.length - operation.segment_offset, piece.length - operation.piece_offset,
                             uint64_t{endpoint.traits().max_transfer}});
   fabric::Registration local;
+  unsigned char* at = segment.address + operation.segment_offset;
+  if (segment.region->may_fault && !present(*segment.region, endpoint, at, size, operation.pull)) return EFAULT;
   if (endpoint.traits().registers_local) {
-    fabric::Registration* registration = expose(*segment.region, endpoint, fabric::kLocal);
-    if (!registration) return ENOMEM;
-    local = *registration;
+    if (!segment.local)
+      segment.local = expose(*segment.region, endpoint, fabric::kLocal, segment.address, segment.length);
+    if (!segment.local) return ENOMEM;
+    local = *segment.local;
   }
+  local.may_fault = segment.region->may_fault;
   unsigned slot = static_cast<unsigned>(__builtin_ctz(operation.free_transfers));
   fabric::Transfer& transfer = operation.transfers[slot];
   transfer.owner = &operation;
-  unsigned char* at = segment.address + operation.segment_offset;
   uint64_t remote = piece.address + operation.piece_offset;
   int status = operation.pull ? endpoint.read(channel.peer(), at, size, local, remote, piece.key, transfer)
                               : endpoint.write(channel.peer(), at, size, local, remote, piece.key, transfer);
@@ -354,7 +376,8 @@ bool Responder::finish_move(Operation& operation) {
     return true;  // now it is executed
   }
   const Packet& packet = operation.packet;
-  if (packet.header.kind == Kind::kRead && !answer(packet.header.msn, Kind::kReadResponse, 0)) {
+  if ((packet.header.kind == Kind::kRead || packet_is_flush(packet)) &&
+      !answer(packet.header.msn, Kind::kReadResponse, 0)) {
     qp_.channel()->wait(qp_);
     return false;
   }
@@ -383,6 +406,10 @@ bool Responder::end_move(Operation& operation) {
     if (operation.has_receive) receive_error(operation.packet, IBV_WC_WR_FLUSH_ERR);
     return true;
   }
+  if (operation.error == EFAULT || packet_is_flush(operation.packet)) {
+    if (refuse_fault(operation.packet) == Outcome::kDropped) retire(operation.packet);
+    return true;
+  }
   // A peer that cannot be reached for its data would not answer our requests either.
   ibv_wc_status sends = qp_.reliable() ? IBV_WC_RETRY_EXC_ERR : IBV_WC_WR_FLUSH_ERR;
   Refusal refusal{NakCode::kRemoteOperation, IBV_EVENT_QP_FATAL, IBV_WC_SUCCESS, sends};
@@ -393,7 +420,11 @@ bool Responder::end_move(Operation& operation) {
 
 void Responder::release_regions(Operation& operation) {
   for (Segment& segment : operation.segments) {
+    if (segment.local && qp_.channel()) {
+      conceal(*segment.region, qp_.channel()->endpoint(), fabric::kLocal, segment.address, segment.length);
+    }
     --segment.region->remote_users;
+    if (segment.window) --segment.window->users;
     release(*segment.region);
   }
   operation.segments.clear();
@@ -472,6 +503,7 @@ void Responder::send_acknowledgement() {
 }
 
 void Responder::deliver(const Packet& packet, const ReceiveWqe& receive) {
+  if (packet.has(wire::kInvalidate)) (void)invalidate_window(qp_, packet.header.aux);
   Cqe cqe;
   cqe.wr_id = receive.wr_id;
   cqe.opcode = packet.header.kind == Kind::kWrite ? IBV_WC_RECV_RDMA_WITH_IMM : IBV_WC_RECV;

@@ -28,6 +28,8 @@ class ConnectedQueuePair;
 class CompletionQueue;
 class SharedReceiveQueue;
 struct Cqe;
+struct MemoryRegion;
+struct MemoryWindow;
 
 class Responder {
  public:
@@ -57,6 +59,8 @@ class Responder {
     unsigned char* address;
     uint64_t length;
     MemoryRegion* region;
+    MemoryWindow* window = nullptr;         ///< through which it is reached
+    fabric::Registration* local = nullptr;  ///< where the provider wants its own memory registered
   };
 
   /// Memory of our own for a payload that the fabric brings.
@@ -117,6 +121,10 @@ class Responder {
   Outcome execute_write(const wire::Packet& packet, Operation* operation);
   Outcome execute_read(const wire::Packet& packet, Operation* operation);
   Outcome execute_atomic(const wire::Packet& packet);
+  Outcome execute_atomic_write(const wire::Packet& packet);
+  Outcome execute_flush(const wire::Packet& packet, Operation* operation);
+  Outcome start_write_back(const wire::Packet& packet, Operation* operation);
+  Operation& start_operation(const wire::Packet& packet, Operation* operation);
   Outcome start_move(const wire::Packet& packet, Operation* operation, bool pull);
   void launch(Operation& operation);
   int launch_one(Operation& operation);
@@ -134,7 +142,9 @@ class Responder {
   Outcome take_receive(const wire::Packet& packet, Operation* operation);
   bool resolve_receive(uint64_t length);
   Outcome resolve_target(const wire::Packet& packet, uint64_t address, uint32_t rkey, uint64_t length, unsigned access);
-  void copy_in(std::span<const unsigned char> payload);
+  bool copy_in(std::span<const unsigned char> payload);
+  Outcome refuse_fault(const wire::Packet& packet);
+  Outcome check_invalidation(const wire::Packet& packet);
   void deliver(const wire::Packet& packet, const ReceiveWqe& receive);
   void deliver(const wire::Packet& packet, Cqe cqe);
   void receive_error(const wire::Packet& packet, ibv_wc_status status);

@@ -16,6 +16,10 @@ namespace vb {
 struct AddressHandle;
 struct MemoryRegion;
 
+/// IBV_WR_FLUSH, IBV_WC_FLUSH: newer than the header that this is compiled with.
+inline constexpr uint8_t kFlushOpcode = 14;
+inline constexpr uint8_t kFlushCompletion = 8;
+
 /// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches
 /// into.
 struct SendWqe {
@@ -47,15 +51,19 @@ struct SendWqe {
   bool indirect;   ///< the peer reaches into this WR's memory
   uint8_t status;  ///< ibv_wc_status
   Origin origin;
-  uint32_t srqn;  ///< XRC: the remote SRQ
-  uint32_t reserved;
+  uint32_t srqn;   ///< XRC: the remote SRQ
+  bool may_fault;  ///< some of the SGEs' memory may be missing
 
   ibv_sge* sges() { return reinterpret_cast<ibv_sge*>(this + 1); }
   MemoryRegion** exposed() { return reinterpret_cast<MemoryRegion**>(sges() + sge_count); }
   unsigned char* inline_data() { return reinterpret_cast<unsigned char*>(this + 1); }
+  /// Executed here, without a message: its fields hold the window's new rkey, in imm the region's key (or the key to
+  /// invalidate), in remote_address and compare_add the range, in swap the access.
+  bool is_local() const { return opcode == IBV_WR_BIND_MW || opcode == IBV_WR_LOCAL_INV; }
   bool is_inline() const { return (flags & IBV_SEND_INLINE) != 0; }
   bool reads_back() const {
-    return opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD;
+    return opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ||
+           opcode == kFlushOpcode;
   }
 };
 

@@ -10,8 +10,9 @@
 namespace vb {
 namespace {
 
-constexpr unsigned kCapabilities = IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_SYS_IMAGE_GUID |
-                                   IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE | IBV_DEVICE_XRC;
+constexpr unsigned kCapabilities =
+    IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE |
+    IBV_DEVICE_XRC | IBV_DEVICE_MEM_WINDOW | IBV_DEVICE_MEM_WINDOW_TYPE_2B | IBV_DEVICE_MEM_MGT_EXTENSIONS;
 
 void fill_identity(const Device& device, ibv_device_attr& attr) {
   std::strncpy(attr.fw_ver, VERBATIM_VERSION, sizeof(attr.fw_ver) - 1);
@@ -66,6 +67,20 @@ ibv_device_attr attributes(const Device& device) {
   return attr;
 }
 
+/// IB_DEVICE_FLUSH_GLOBAL, IB_DEVICE_FLUSH_PERSISTENT, IB_DEVICE_ATOMIC_WRITE of newer headers.
+constexpr uint64_t kExtendedCapabilities = uint64_t{7} << 38;
+
+ibv_odp_caps on_demand_caps() {
+  constexpr uint32_t kTwoSided = IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV | IBV_ODP_SUPPORT_SRQ_RECV;
+  ibv_odp_caps caps{};
+  caps.general_caps = IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT;
+  caps.per_transport_caps.ud_odp_caps = kTwoSided;
+  caps.per_transport_caps.uc_odp_caps = kTwoSided | IBV_ODP_SUPPORT_WRITE;
+  caps.per_transport_caps.rc_odp_caps =
+      kTwoSided | IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ | IBV_ODP_SUPPORT_ATOMIC;
+  return caps;
+}
+
 // What only ibv_query_device_ex shows. A function that is not here yet leaves its capability at zero: "none".
 
 void fill_clock(ibv_device_attr_ex& attr) {
@@ -83,7 +98,9 @@ void fill_pci_atomics(ibv_device_attr_ex& attr) {
 ibv_device_attr_ex attributes_ex(const Device& device) {
   ibv_device_attr_ex attr{};
   attr.orig_attr = attributes(device);
-  attr.device_cap_flags_ex = attr.orig_attr.device_cap_flags;
+  attr.device_cap_flags_ex = attr.orig_attr.device_cap_flags | kExtendedCapabilities;
+  attr.odp_caps = on_demand_caps();
+  attr.max_dm_size = kMaxDmSize;
   attr.phys_port_cnt_ex = 1;
   attr.tm_caps = {kMaxRendezvousHeader, kMaxTags, IBV_TM_CAP_RC, kMaxTagOps, kMaxSrqSge};
   attr.cq_mod_caps = {UINT16_MAX, UINT16_MAX};

@@ -1,29 +1,57 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "verbs/context.h"
 
+#include <unistd.h>
+
 #include "verbs/async_events.h"
 #include "verbs/cq.h"
 #include "verbs/limits.h"
 #include "verbs/link_watch.h"
 #include "verbs/qp.h"
+#include "verbs/share.h"
 #include "verbs/srq.h"
 
 namespace vb {
 
-Result<Context*> open_device(Device& device) {
+namespace {
+
+Result<Context*> make(Device& device, std::shared_ptr<Share> share, int cmd_fd) {
   auto events = std::make_unique<AsyncEvents>();
   if (auto opened = events->open(); !opened) return Error{opened.error()};
   auto* context = new Context;
   context->device = &device;
   context->events = events.release();
+  context->share = std::move(share);
   ibv_context& abi = context->abi.context;
   abi.device = &device.abi;
-  abi.cmd_fd = -1;
+  abi.cmd_fd = cmd_fd;
   abi.async_fd = context->events->fd();
   abi.num_comp_vectors = kCompVectors;
   pthread_mutex_init(&abi.mutex, nullptr);
   watch(*context);
   return context;
+}
+
+}  // namespace
+
+Result<Context*> open_device(Device& device) {
+  OpenShare opened = make_share(device.abi.name);
+  auto context = make(device, std::move(opened.share), opened.fd);
+  if (!context && opened.fd >= 0) close(opened.fd);
+  return context;
+}
+
+bool is_command_fd(int fd) { return static_cast<bool>(find_share(fd)); }
+
+Result<Context*> import_device(int cmd_fd) {
+  auto opened = find_share(cmd_fd);
+  if (!opened) return Error{opened.error()};
+  auto devices = list_devices();
+  if (!devices) return Error{devices.error()};
+  for (Device* device : *devices) {
+    if (opened->device == device->abi.name) return make(*device, std::move(opened->share), cmd_fd);
+  }
+  return Error{ENODEV};
 }
 
 Result<void> close_device(Context& context) {
@@ -35,6 +63,7 @@ Result<void> close_device(Context& context) {
 void release(Context& context) {
   if (--context.uses != 0) return;
   pthread_mutex_destroy(&context.abi.context.mutex);
+  if (context.abi.context.cmd_fd >= 0) close(context.abi.context.cmd_fd);
   delete context.events;
   delete &context;
 }

@@ -5,6 +5,7 @@
 #include <infiniband/verbs.h>
 
 #include <atomic>
+#include <memory>
 
 #include "base/export.h"
 #include "base/result.h"
@@ -18,6 +19,7 @@ struct ibv_mr_init_attr;
 namespace vb {
 
 class AsyncEvents;
+class Share;
 
 /// What verbs_context has got since the header that this is compiled with: it grows upward, so these stand in front of
 /// it, the newest first, and a newer header finds them through abi.sz.
@@ -36,7 +38,8 @@ struct Context {
   // The tail is private.
   Device* device = nullptr;
   AsyncEvents* events = nullptr;
-  std::atomic<int> uses{1};  ///< the program's own, and one for each object of the context
+  std::shared_ptr<Share> share;  ///< with the contexts that were imported from this one
+  std::atomic<int> uses{1};      ///< the program's own, and one for each object of the context
 
   static Context& from(ibv_context* context) {
     return *reinterpret_cast<Context*>(reinterpret_cast<char*>(context) - offsetof(Context, abi.context));
@@ -49,6 +52,11 @@ static_assert(kVerbsContextSize == 696 && offsetof(Context, abi) == sizeof(Newer
 
 /// Opens a device. The ops and verbs_context slots are still empty: the door fills them in.
 VB_API Result<Context*> open_device(Device& device);
+/// ibv_import_device(3): another context of the device that a command descriptor belongs to. Takes `cmd_fd` over.
+/// EINVAL for a descriptor that is not one of ours, ENODEV when the device is not there.
+VB_API Result<Context*> import_device(int cmd_fd);
+/// Whether it is a command descriptor of ours.
+VB_API bool is_command_fd(int fd);
 /// Programs may close a device while objects of it still exist: it lives until the last of them goes.
 VB_API Result<void> close_device(Context& context);
 /// Drops a use; the last one frees.

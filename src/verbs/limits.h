@@ -40,7 +40,9 @@ inline constexpr uint32_t kMaxRendezvousHeader = 128;  // both headers, and room
 // Memory. Page sizes are a mask: every power of two from 4 KiB up, because nothing here depends on pages.
 inline constexpr uint64_t kMaxMrSize = ~uint64_t{0};
 inline constexpr uint64_t kPageSizeCap = 0xfffffffffffff000;
-inline constexpr int kMaxMr = 1 << 24;
+inline constexpr int kMaxMr = 1 << 22;  // a key names one of 2^24 entries, of which at most half are used
+inline constexpr int kMaxMw = 1 << 22;
+inline constexpr uint64_t kMaxDmSize = 16 << 20;  ///< device memory for each process, bytes
 inline constexpr int kMaxPd = 1 << 18;
 inline constexpr uint32_t kMaxMsgSize = uint32_t{1} << 31;  // the InfiniBand maximum; at least 1 GiB is asked for
 
@@ -48,7 +50,6 @@ inline constexpr uint32_t kMaxMsgSize = uint32_t{1} << 31;  // the InfiniBand ma
 inline constexpr int kMaxAh = 1 << 24;
 
 // Not offered (yet): a program that finds 0 takes its other path, one that tries gets EOPNOTSUPP.
-inline constexpr int kMaxMw = 0;
 inline constexpr int kMaxMcastGroups = 0;
 inline constexpr int kMaxMcastAttach = 0;
 

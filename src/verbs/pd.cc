@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "verbs/share.h"
 #include "verbs/td.h"
 
 namespace vb {
@@ -16,11 +17,30 @@ void ProgramRings::release(void* memory) {
   program->free(pd, program->pd_context, memory, static_cast<uint64_t>(kind));
 }
 
-Result<Pd*> alloc_pd(Context& context) {
-  auto* pd = new Pd;
+void PdUses::operator+=(int change) {
+  domain_.uses += change;
+  if ((own_ += change) == 0) delete &pd_;
+}
+
+void PdUses::give_up() {
+  if (--own_ == 0) delete &pd_;
+}
+
+namespace {
+
+Pd* make(Context& context, std::unique_ptr<Pd> pd, uint32_t handle) {
   pd->abi.context = &context.abi.context;
+  pd->abi.handle = handle;
   ++context.uses;
-  return pd;
+  return pd.release();
+}
+
+}  // namespace
+
+Result<Pd*> alloc_pd(Context& context) {
+  auto pd = std::make_unique<Pd>();
+  uint32_t handle = context.share->add(pd->shared);
+  return make(context, std::move(pd), handle);
 }
 
 namespace {
@@ -60,9 +80,22 @@ Result<void> dealloc_pd(Pd& pd) {
   if (pd.uses.load() != 0) return Error{EBUSY};
   if (pd.protection) --pd.protection->uses;
   if (pd.td) --pd.td->uses;
-  release(Context::from(pd.abi.context));
-  delete &pd;
+  if (!pd.protection) Context::from(pd.abi.context).share->remove(pd.abi.handle);
+  unimport_pd(pd);
   return {};
+}
+
+Result<Pd*> import_pd(Context& context, uint32_t handle) {
+  auto domain = context.share->find<Domain>(handle);
+  if (!domain && !context.share->foreign) return Error{ENOENT};
+  auto pd = domain ? std::make_unique<Pd>(std::move(domain)) : std::make_unique<Pd>();
+  return make(context, std::move(pd), handle);
+}
+
+void unimport_pd(Pd& pd) {
+  Context& context = Context::from(pd.abi.context);
+  pd.uses.give_up();
+  release(context);
 }
 
 }  // namespace vb

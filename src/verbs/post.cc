@@ -8,13 +8,16 @@
 #include "transport/engine.h"
 #include "transport/opcodes.h"
 #include "verbs/ah.h"
+#include "verbs/mw.h"
 #include "verbs/qp.h"
 
 namespace vb {
 
 namespace {
 
-bool has_remote(uint8_t opcode) { return opcodes::is_write(opcode) || opcode == IBV_WR_RDMA_READ; }
+bool has_remote(uint8_t opcode) {
+  return opcodes::is_write(opcode) || opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_WRITE;
+}
 
 bool is_datagram(const Qp& qp) { return qp.init.qp_type == IBV_QPT_UD; }
 
@@ -30,13 +33,11 @@ int check_opcode(const Qp& qp, uint8_t opcode) {
     case IBV_WR_RDMA_READ:
     case IBV_WR_ATOMIC_CMP_AND_SWP:
     case IBV_WR_ATOMIC_FETCH_AND_ADD: return qp.init.qp_type != IBV_QPT_UC ? 0 : EINVAL;
-    case IBV_WR_SEND_WITH_INV:
+    case IBV_WR_ATOMIC_WRITE:
+    case IBV_WR_SEND_WITH_INV: return qp.init.qp_type == IBV_QPT_RC ? 0 : EINVAL;
     case IBV_WR_LOCAL_INV:
-    case IBV_WR_BIND_MW: {
-      static std::atomic<bool> told{false};
-      log_once(told, LogLevel::warn, "opcode %u is not supported yet: posting it gives EOPNOTSUPP", opcode);
-      return EOPNOTSUPP;
-    }
+    case IBV_WR_BIND_MW: return 0;
+    case kFlushOpcode: return qp.init.qp_type == IBV_QPT_RC && qp.send_ops != 0 ? 0 : EINVAL;
     default: return EINVAL;
   }
 }
@@ -85,6 +86,43 @@ void put_address(SendWqe& wqe, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_
 
 bool names_queue_pair(uint32_t qpn) { return qpn <= 0xffffff; }
 
+/// The eight bytes of an atomic write, inline: they stand in the work request itself.
+int put_word(SendWqe& wqe, const ibv_sge* list, size_t count) {
+  uint64_t length = 0;
+  for (size_t i = 0; i < count; ++i) length += list[i].length;
+  if (length != sizeof wqe.swap) return EINVAL;
+  auto* at = reinterpret_cast<unsigned char*>(&wqe.swap);
+  for (size_t i = 0; i < count; at += list[i++].length) {
+    memcpy(at, reinterpret_cast<const void*>(list[i].addr), list[i].length);
+  }
+  wqe.sge_count = 0;
+  wqe.length = sizeof wqe.swap;
+  wqe.flags |= IBV_SEND_INLINE;
+  return 0;
+}
+
+/// A local operation (SendWqe::is_local). The queue keeps keys: what they name may be gone when its turn comes.
+int put_bind(SendWqe& wqe, const ibv_mw& mw, uint32_t rkey, const ibv_mw_bind_info& info) {
+  if (mw.rkey >> 8 != rkey >> 8 || (info.length && !info.mr)) return EINVAL;
+  if (info.mr && Pd::from(info.mr->pd).domain != Pd::from(mw.pd).domain) return EPERM;
+  wqe.rkey = rkey;
+  wqe.imm = info.mr ? info.mr->lkey : 0;
+  wqe.remote_address = info.addr;
+  wqe.compare_add = info.length;
+  wqe.swap = info.mw_access_flags;
+  wqe.sge_count = 0;
+  wqe.length = 0;
+  return 0;
+}
+
+/// Type 2: the program chooses the key, and has it at once.
+int put_bind_type_2(SendWqe& wqe, ibv_mw& mw, uint32_t rkey, const ibv_mw_bind_info& info) {
+  if (mw.type != IBV_MW_TYPE_2) return EINVAL;
+  int error = put_bind(wqe, mw, rkey, info);
+  if (error == 0) mw.rkey = rkey;
+  return error;
+}
+
 int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   wqe.wr_id = wr.wr_id;
   wqe.opcode = static_cast<uint8_t>(wr.opcode);
@@ -102,8 +140,14 @@ int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
     wqe.compare_add = wr.wr.atomic.compare_add;
     wqe.swap = wr.wr.atomic.swap;
   }
+  if (wqe.opcode == IBV_WR_BIND_MW) {
+    return put_bind_type_2(wqe, *wr.bind_mw.mw, wr.bind_mw.rkey, wr.bind_mw.bind_info);
+  }
   if (wr.num_sge < 0) return EINVAL;
   auto count = static_cast<size_t>(wr.num_sge);
+  if (wqe.opcode == IBV_WR_ATOMIC_WRITE && (wr.send_flags & IBV_SEND_INLINE)) {
+    return put_word(wqe, wr.sg_list, count);
+  }
   bool copies = (wr.send_flags & IBV_SEND_INLINE) && !wqe.reads_back();
   SendQueue& queue = qp.transport.send_queue;
   int error = copies ? put_inline(queue, wqe, wr.sg_list, count) : put_sges(queue, wqe, wr.sg_list, count);
@@ -132,6 +176,28 @@ int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) {
   if (error) *bad_wr = wr;
   engine().lane.kick(qp.transport);
   return error;
+}
+
+int bind_mw(Qp& qp, ibv_mw& mw, const ibv_mw_bind& bind) {
+  SendQueue& queue = qp.transport.send_queue;
+  std::unique_lock guard(queue.lock());
+  if (!takes_sends(qp) || mw.type != IBV_MW_TYPE_1) return EINVAL;
+  SendWqe* wqe = queue.reserve();
+  if (!wqe) return ENOMEM;
+  wqe->wr_id = bind.wr_id;
+  wqe->opcode = IBV_WR_BIND_MW;
+  wqe->flags = static_cast<uint8_t>(bind.send_flags & (IBV_SEND_SIGNALED | IBV_SEND_FENCE));
+  uint32_t rkey = ibv_inc_rkey(mw.rkey);
+  int error = put_bind(*wqe, mw, rkey, bind.bind_info);
+  if (error) {
+    queue.unreserve();
+    return error;
+  }
+  mw.rkey = rkey;
+  queue.publish();
+  guard.unlock();
+  engine().lane.kick(qp.transport);
+  return 0;
 }
 
 int post_recv(Qp& qp, ibv_recv_wr* wr, ibv_recv_wr** bad_wr) {
@@ -216,6 +282,35 @@ void wr_ud_address(Qp& qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey
   }
   if (qp.building->address) qp.building->address->release();
   put_address(*qp.building, ah, remote_qpn, remote_qkey);
+}
+
+void wr_atomic_write(Qp& qp, RemoteAddress remote, const void* value) {
+  wr_begin(qp, IBV_WR_ATOMIC_WRITE, remote, 0);
+  if (qp.build_error) return;
+  const ibv_sge word{reinterpret_cast<uint64_t>(value), sizeof qp.building->swap, 0};
+  qp.build_error = put_word(*qp.building, &word, 1);
+}
+
+void wr_flush(Qp& qp, RemoteAddress remote, size_t length, uint8_t type, uint8_t level) {
+  wr_begin(qp, static_cast<ibv_wr_opcode>(kFlushOpcode), remote, 0);
+  if (qp.build_error) return;
+  constexpr uint8_t kGlobal = 1, kPersistent = 2;  // ibv_placement_type
+  if (type == 0 || (type & ~(kGlobal | kPersistent)) || level > 1) {
+    qp.build_error = EINVAL;
+    return;
+  }
+  uint64_t how = 0;
+  if (type & kGlobal) how |= wire::kFlushVisible;
+  if (type & kPersistent) how |= wire::kFlushToStorage;
+  if (level == 1) how |= wire::kFlushWholeRegion;
+  qp.building->swap = how;
+  qp.building->compare_add = length;
+}
+
+void wr_bind(Qp& qp, ibv_mw& mw, uint32_t rkey, const ibv_mw_bind_info& info) {
+  wr_begin(qp, IBV_WR_BIND_MW, {}, 0);
+  if (qp.build_error) return;
+  qp.build_error = put_bind_type_2(*qp.building, mw, rkey, info);
 }
 
 void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count) {

@@ -25,12 +25,14 @@ namespace vb {
 namespace {
 
 constexpr uint64_t kDatagramOps = IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM;
-constexpr uint64_t kUnreliableOps = kDatagramOps | IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM;
-constexpr uint64_t kReliableOps =
-    kUnreliableOps | IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP | IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD;
+constexpr uint64_t kUnreliableOps = kDatagramOps | IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM |
+                                    IBV_QP_EX_WITH_BIND_MW | IBV_QP_EX_WITH_LOCAL_INV;
+constexpr uint64_t kWithFlush = 1 << 11;  // IBV_QP_EX_WITH_FLUSH, of newer headers
+constexpr uint64_t kReliableOps = kUnreliableOps | IBV_QP_EX_WITH_RDMA_READ | IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
+                                  IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD | IBV_QP_EX_WITH_SEND_WITH_INV |
+                                  IBV_QP_EX_WITH_ATOMIC_WRITE | kWithFlush;
 
-/// The operations that a builder may be asked for. 0: there are no queue pairs
-/// of this type.
+/// The operations that a builder may be asked for. 0: there are no queue pairs of this type.
 uint64_t send_ops_of(ibv_qp_type type) {
   switch (type) {
     case IBV_QPT_RC:
@@ -397,6 +399,8 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
       silence(qp, guard);
       transport.detach();
       transport.reset();
+      transport.config.send_cq->forget(transport.qpn);
+      transport.config.recv_cq->forget(transport.qpn);
       transport.set_state(IBV_QPS_RESET);
       transport.mute = false;
       return;

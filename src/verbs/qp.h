@@ -27,6 +27,9 @@ struct Qp {
   explicit Qp(Qp& target) : transport(target.transport), real(&target) {}
 
   ibv_qp_ex abi{};
+  /// The slot behind ibv_qp_ex of newer headers: ibv_wr_flush.
+  void (*wr_flush)(ibv_qp_ex* qp, uint32_t rkey, uint64_t address, size_t length, uint8_t type,
+                   uint8_t level) = nullptr;
   std::unique_ptr<QueuePair> owned;
   QueuePair& transport;
   ibv_qp_attr attr{};           ///< as the program set it
@@ -87,6 +90,11 @@ VB_API void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote,
 VB_API void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap);
 VB_API void wr_ud_address(Qp& qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey);
 VB_API void wr_xrc_srqn(Qp& qp, uint32_t srqn);
+VB_API void wr_atomic_write(Qp& qp, RemoteAddress remote, const void* value);
+/// `type`: 1 visible to all of the target (global), 2 in storage (persistent), or both. `level`: 0 the range, 1 the
+/// whole region. ibv_wr_post(3) of newer releases.
+VB_API void wr_flush(Qp& qp, RemoteAddress remote, size_t length, uint8_t type, uint8_t level);
+VB_API void wr_bind(Qp& qp, ibv_mw& mw, uint32_t rkey, const ibv_mw_bind_info& info);
 VB_API void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count);
 VB_API void wr_inline_list(Qp& qp, const ibv_data_buf* list, size_t count);
 

@@ -60,7 +60,11 @@ bool decode_body(Reader reader, Packet& packet) {
     case Kind::kReadResponse: return decode_payload(reader, packet);
     case Kind::kWrite:
     case Kind::kRead: return decode_rdma(reader, packet);
+    case Kind::kAtomicWrite:
+      return reader.take(packet.rdma) && decode_payload(reader, packet) && packet.length == sizeof(uint64_t) &&
+             !packet.has(kIndirect);
     case Kind::kCompareSwap:
+    case Kind::kFlush:
     case Kind::kFetchAdd: return reader.take(packet.atomic) && reader.rest().empty();
     case Kind::kAtomicResponse: return reader.take(packet.atomic.compare_add) && reader.rest().empty();
     case Kind::kDatagram: return decode_datagram(reader, packet);

@@ -29,10 +29,18 @@ enum class Kind : uint8_t {
   kQuiesced,      ///< the answer: nothing of this responder touches the requester's memory any more
   kDatagram,      ///< of an unreliable datagram queue pair; there is no answer
   kDatagramRest,  ///< the end of the kDatagram right before it, which did not fit into one frame
+  // Further requests.
+  kAtomicWrite = 32,
+  kFlush,  ///< answered with an empty kReadResponse
 };
 
 /// What a responder answers.
-inline constexpr bool is_request(Kind kind) { return kind >= Kind::kSend && kind <= Kind::kFetchAdd; }
+inline constexpr bool is_request(Kind kind) {
+  return (kind >= Kind::kSend && kind <= Kind::kFetchAdd) || kind >= Kind::kAtomicWrite;
+}
+
+/// A flush says in AtomicHeader::reserved how, in compare_add how many bytes.
+enum FlushHow : uint32_t { kFlushVisible = 1, kFlushToStorage = 2, kFlushWholeRegion = 1 << 8 };
 
 enum Flag : uint8_t {
   kAckValid = 1,    ///< `ack` holds

@@ -210,24 +210,64 @@ TEST(SendQueueTest, ARollbackLeavesNothing) {
 
 TEST(MemoryTableTest, KeysLeadOnlyWhereTheyMay) {
   MemoryTable table;
-  int pd, other;
+  int pd = 0, other = 0;
   MemoryRegion region;
   region.address = 0x10000;
   region.iova = 0x500000;
   region.length = 100;
   region.access = kLocalWrite | kRemoteRead;
   region.pd = &pd;
-  table.add(region);
-  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500000, 100, kRemoteRead), &region);
+  ASSERT_TRUE(table.add(region));
+  EXPECT_EQ(table.remote(region.key, &pd, nullptr, 0x500000, 100, kRemoteRead), &region);
   EXPECT_EQ(region.host(0x500000 + 5), reinterpret_cast<unsigned char*>(0x10005));
-  EXPECT_EQ(table.remote(region.rkey, &other, 0x500000, 100, kRemoteRead), nullptr);
-  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500000, 100, kRemoteWrite), nullptr);
-  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500001, 100, kRemoteRead), nullptr);
-  EXPECT_EQ(table.remote(region.rkey, &pd, 0x4fffff, 1, kRemoteRead), nullptr);
-  EXPECT_EQ(table.remote(region.rkey, &pd, ~uint64_t{0}, 2, kRemoteRead), nullptr);
-  EXPECT_EQ(table.remote(0, &pd, 0x500000, 1, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.key, &other, nullptr, 0x500000, 100, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.key, &pd, nullptr, 0x500000, 100, kRemoteWrite), nullptr);
+  EXPECT_EQ(table.remote(region.key, &pd, nullptr, 0x500001, 100, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.key, &pd, nullptr, 0x4fffff, 1, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.key, &pd, nullptr, ~uint64_t{0}, 2, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(0, &pd, nullptr, 0x500000, 1, kRemoteRead), nullptr);
   table.remove(region);
-  EXPECT_EQ(table.remote(region.rkey, &pd, 0x500000, 1, kRemoteRead), nullptr);
+  EXPECT_EQ(table.remote(region.key, &pd, nullptr, 0x500000, 1, kRemoteRead), nullptr);
+}
+
+TEST(MemoryTableTest, AWindowServesItsQueuePairWhileItIsBound) {
+  MemoryTable table;
+  int pd = 0, qp = 0, other = 0;
+  MemoryRegion region;
+  MemoryWindow window;
+  window.pd = region.pd = &pd;
+  window.length = region.length = 100;
+  window.access = kRemoteWrite;
+  ASSERT_TRUE(table.add(region));
+  ASSERT_TRUE(table.add(window));
+  EXPECT_EQ(table.remote(window.key, &pd, &qp, 0, 100, kRemoteWrite), nullptr);
+  window.region = &region;
+  window.qp = &qp;
+  EXPECT_EQ(table.remote(window.key, &pd, &qp, 0, 100, kRemoteWrite), &window);
+  EXPECT_EQ(table.remote(window.key, &pd, &other, 0, 100, kRemoteWrite), nullptr);
+  EXPECT_EQ(table.local(window.key, &pd, 0, 1, kLocalRead), nullptr);
+  EXPECT_EQ(table.window(window.key), &window);
+  EXPECT_EQ(table.window(region.key), nullptr);
+  EXPECT_EQ(table.region(window.key), nullptr);
+}
+
+TEST(MemoryTableTest, AKeyKeepsItsUpperBitsWhenItsLowByteChanges) {
+  MemoryTable table;
+  int pd;
+  MemoryWindow window;
+  MemoryRegion region;
+  window.pd = &pd;
+  window.region = &region;
+  window.length = 8;
+  ASSERT_TRUE(table.add(window));
+  for (int i = 0; i < 300; ++i) {
+    uint32_t old = window.key, next = (old & 0xffffff00) | ((old + 1) & 0xff);
+    table.rename(window, next);
+    EXPECT_EQ(table.remote(old, &pd, nullptr, 0, 8, 0), nullptr);
+    EXPECT_EQ(table.remote(next, &pd, nullptr, 0, 8, 0), &window);
+  }
+  table.remove(window);
+  EXPECT_EQ(table.window(window.key), nullptr);
 }
 
 TEST(MemoryTableTest, ManyRegionsComeAndGo) {
@@ -238,15 +278,15 @@ TEST(MemoryTableTest, ManyRegionsComeAndGo) {
   for (MemoryRegion& region : regions) {
     region.length = 8;
     region.pd = &pd;
-    table.add(region);
-    EXPECT_NE(region.lkey, 0u);
-    keys.insert(region.lkey);
+    ASSERT_TRUE(table.add(region));
+    EXPECT_NE(region.key, 0u);
+    keys.insert(region.key);
   }
   EXPECT_EQ(keys.size(), regions.size());
   for (size_t i = 0; i < regions.size(); i += 2) table.remove(regions[i]);
   for (size_t i = 0; i < regions.size(); ++i) {
     MemoryRegion* expected = i % 2 ? &regions[i] : nullptr;
-    EXPECT_EQ(table.local(regions[i].lkey, &pd, 0, 8, kLocalRead), expected) << i;
+    EXPECT_EQ(table.local(regions[i].key, &pd, 0, 8, kLocalRead), expected) << i;
   }
 }
 

@@ -19,6 +19,8 @@ struct VerbsDeleter {
 using ContextPtr = std::unique_ptr<ibv_context, VerbsDeleter<ibv_close_device>>;
 using PdPtr = std::unique_ptr<ibv_pd, VerbsDeleter<ibv_dealloc_pd>>;
 using MrPtr = std::unique_ptr<ibv_mr, VerbsDeleter<ibv_dereg_mr>>;
+using MwPtr = std::unique_ptr<ibv_mw, VerbsDeleter<ibv_dealloc_mw>>;
+using DmPtr = std::unique_ptr<ibv_dm, VerbsDeleter<ibv_free_dm>>;
 using ChannelPtr = std::unique_ptr<ibv_comp_channel, VerbsDeleter<ibv_destroy_comp_channel>>;
 using CqPtr = std::unique_ptr<ibv_cq, VerbsDeleter<ibv_destroy_cq>>;
 inline int close_xrcd(ibv_xrcd* xrcd) { return ibv_close_xrcd(xrcd); }
