@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// RC requests that the responder refuses: the status at the requester, the flush of everything else, the states.
+// RC requests that the responder refuses, beyond those of error_table_test.cc: each stands in a longer chain here.
 #include "support/pair.h"
 
 namespace vt {
@@ -15,8 +15,6 @@ class RemoteErrorTest : public ConnectedTest {
   }
   SendWr read_from(uint64_t address, uint32_t rkey) { return read_wr(1, {at_a.sge(0, 8)}, address, rkey); }
   SendWr add_to(uint64_t address, uint32_t rkey) { return fetch_add_wr(1, {at_a.sge(0, 8)}, address, rkey, 1); }
-
-  uint64_t misaligned() const { return at_b.buffer + 4 + (8 - at_b.buffer % 8) % 8; }
 
   // A good request, then the bad one, then others: success, the error, flush; everything in order.
   void expect_refused(SendWr bad, ibv_wc_status status) {
@@ -47,10 +45,6 @@ class RemoteErrorTest : public ConnectedTest {
   }
 };
 
-TEST_P(RemoteErrorTest, WriteWithAWrongKey) {
-  expect_refused(write_to(at_b.buffer, at_b.rkey ^ 0x5a5a5a00), IBV_WC_REM_ACCESS_ERR);
-}
-
 TEST_P(RemoteErrorTest, LargeWriteWithAWrongKey) {
   expect_refused(write_to(at_b.buffer, at_b.rkey ^ 0x5a5a5a00, 50000), IBV_WC_REM_ACCESS_ERR);
 }
@@ -63,18 +57,9 @@ TEST_P(RemoteErrorTest, AtomicWithAWrongKey) {
   expect_refused(add_to(at_b.buffer, at_b.rkey ^ 0x5a5a5a00), IBV_WC_REM_ACCESS_ERR);
 }
 
-TEST_P(RemoteErrorTest, WriteWithAKeyOfAnotherPd) {
-  Region other = b().reg_in_other_pd(0, 4096, kAllAccess);
-  expect_refused(write_to(other.addr, other.rkey), IBV_WC_REM_ACCESS_ERR);
-}
-
 TEST_P(RemoteErrorTest, ReadWithAKeyOfAnotherPd) {
   Region other = b().reg_in_other_pd(0, 4096, kAllAccess);
   expect_refused(read_from(other.addr, other.rkey), IBV_WC_REM_ACCESS_ERR);
-}
-
-TEST_P(RemoteErrorTest, WriteBehindTheRegion) {
-  expect_refused(write_to(at_b.buffer + at_b.length - 7, at_b.rkey), IBV_WC_REM_ACCESS_ERR);
 }
 
 TEST_P(RemoteErrorTest, WriteBeforeTheRegion) {
@@ -96,21 +81,6 @@ TEST_P(RemoteErrorTest, RefusedWriteChangesNothing) {
   EXPECT_EQ(b().mismatch(at_b.length - 4096, 4096, 6), -1);
 }
 
-TEST_P(RemoteErrorTest, WriteToARegionWithoutRemoteWrite) {
-  Region region = b().reg(0, 4096, kReadOnly);
-  expect_refused(write_to(region.addr, region.rkey), IBV_WC_REM_ACCESS_ERR);
-}
-
-TEST_P(RemoteErrorTest, ReadFromARegionWithoutRemoteRead) {
-  Region region = b().reg(0, 4096, kWriteOnly);
-  expect_refused(read_from(region.addr, region.rkey), IBV_WC_REM_ACCESS_ERR);
-}
-
-TEST_P(RemoteErrorTest, AtomicOnARegionWithoutRemoteAtomic) {
-  Region region = b().reg(0, 4096, kWriteOnly | kReadOnly);
-  expect_refused(add_to(region.addr, region.rkey), IBV_WC_REM_ACCESS_ERR);
-}
-
 TEST_P(RemoteErrorTest, WriteToADeregisteredRegion) {
   Region region = b().reg(0, 4096, kAllAccess);
   ASSERT_POSTED(a().post_send(write_to(region.addr, region.rkey)));
@@ -125,59 +95,18 @@ TEST_P(RemoteErrorTest, ReadFromADeregisteredRegion) {
   expect_refused(read_from(region.addr, region.rkey), IBV_WC_REM_ACCESS_ERR);
 }
 
-TEST_P(RemoteErrorTest, MisalignedAtomic) { expect_refused(add_to(misaligned(), at_b.rkey), IBV_WC_REM_INV_REQ_ERR); }
-
-TEST_P(RemoteErrorTest, TheResponderIsToldOfTheAccessError) {
-  expect_refused(write_to(at_b.buffer, at_b.rkey ^ 0x5a5a5a00), IBV_WC_REM_ACCESS_ERR);
-  AsyncEvent event = b().wait_event();
-  EXPECT_EQ(event.type, IBV_EVENT_QP_ACCESS_ERR);
-  EXPECT_EQ(event.qp, 0);
-}
-
-TEST_P(RemoteErrorTest, TheResponderIsToldOfTheInvalidRequest) {
-  expect_refused(add_to(misaligned(), at_b.rkey), IBV_WC_REM_INV_REQ_ERR);
-  AsyncEvent event = b().wait_event();
-  EXPECT_EQ(event.type, IBV_EVENT_QP_REQ_ERR);
-  EXPECT_EQ(event.qp, 0);
-}
-
 // What the QP itself allows, whatever the region does.
 class QpAccessTest : public RemoteErrorTest {
  protected:
   void SetUp() override { PairTest::SetUp(); }
-  void connect_with(int qp_access, uint8_t dest_rd_atomic = 16) {
-    make();
-    Link of_b = link;
-    of_b.qp_access = qp_access;
-    of_b.dest_rd_atomic = dest_rd_atomic;
-    connect(link, of_b);
-    at_a = a().address();
-    at_b = b().address();
-  }
 };
 
-TEST_P(QpAccessTest, WriteNeedsTheQpsRemoteWrite) {
-  connect_with(kReadOnly);
-  expect_refused(write_to(at_b.buffer, at_b.rkey), IBV_WC_REM_INV_REQ_ERR);
-}
-
-TEST_P(QpAccessTest, ReadNeedsTheQpsRemoteRead) {
-  connect_with(kWriteOnly);
-  expect_refused(read_from(at_b.buffer, at_b.rkey), IBV_WC_REM_INV_REQ_ERR);
-}
-
-TEST_P(QpAccessTest, AtomicNeedsTheQpsRemoteAtomic) {
-  connect_with(kWriteOnly | kReadOnly);
-  expect_refused(add_to(at_b.buffer, at_b.rkey), IBV_WC_REM_INV_REQ_ERR);
-}
-
-TEST_P(QpAccessTest, ReadNeedsResponderResources) {
-  connect_with(kAllAccess, 0);
-  expect_refused(read_from(at_b.buffer, at_b.rkey), IBV_WC_REM_INV_REQ_ERR);
-}
-
 TEST_P(QpAccessTest, SendNeedsNoAccessAtAll) {
-  connect_with(0, 0);
+  make();
+  Link of_b = link;
+  of_b.qp_access = 0;
+  of_b.dest_rd_atomic = 0;
+  connect(link, of_b);
   fence_by_send();
 }
 
