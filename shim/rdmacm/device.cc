@@ -76,6 +76,7 @@ Result<void> attach_by_address(Id& id, const SocketAddress& local) {
   id.abi.verbs = (*attachment)->verbs;
   id.abi.port_num = 1;
   if (!id.abi.pd) id.abi.pd = (*attachment)->pd;
+  id.protocol->depend_on(place->device->netdev);
   return {};
 }
 

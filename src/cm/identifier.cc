@@ -53,12 +53,20 @@ Result<void> Identifier::listen(int backlog) {
 }
 
 void Identifier::set_addresses(const SocketAddress& local, const SocketAddress& remote) {
+  if (Manager::current() != &manager_) return;
   Hold hold(manager_);
   local_ = local;
   remote_ = remote;
 }
 
+void Identifier::depend_on(uint32_t interface) {
+  if (Manager::current() != &manager_) return;
+  Hold hold(manager_);
+  manager_.depend(*this, interface);
+}
+
 State Identifier::state() const {
+  if (Manager::current() != &manager_) return State::kClosed;
   std::lock_guard guard(manager_.lock);
   return state_;
 }
@@ -83,6 +91,7 @@ void Identifier::close() {
   std::vector<Event> waiting;
   if (channel_) waiting = channel_->extract(*this);
   channel_ = nullptr;
+  manager_.stop_depending(*this);
   for (const Event& event : waiting) {
     // Requests that the program has not taken go with their listener.
     if (event.kind != Kind::kConnectRequest || event.id.get() == this) continue;

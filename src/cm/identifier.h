@@ -54,6 +54,9 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   /// Both addresses as programs know them, ports included.
   void set_addresses(const SocketAddress& local, const SocketAddress& remote);
 
+  /// The network interface that it depends on, by index.
+  void depend_on(uint32_t interface);
+
   /// EINVAL: not in this state, or too much private data.
   Result<void> connect(const Parameters& mine, PrivateData data);
   Result<void> accept(const Parameters& mine, PrivateData data);

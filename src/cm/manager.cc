@@ -21,7 +21,9 @@ namespace {
 std::atomic<Manager*> the_manager{nullptr};
 SpinLock making;
 
-constexpr uint64_t kTimer = 0;  ///< in the epoll set; sockets count from 1
+// In the epoll set.
+constexpr uint64_t kTimer = 0;
+constexpr uint64_t kInterfaces = 1;
 
 void forget_manager() {
   the_manager.store(nullptr);
@@ -65,6 +67,11 @@ Result<void> Manager::open() {
   event.data.u64 = kTimer;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) return Error{errno};
   close_in_child(timer_.get());
+  // Where netlink is forbidden, interfaces go without a word.
+  if (interfaces_.open()) {
+    event.data.u64 = kInterfaces;
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, interfaces_.fd(), &event);
+  }
   engine().router.poller().add(epoll_.get(), EPOLLIN, *this);
   return {};
 }
@@ -76,6 +83,10 @@ void Manager::ready(uint32_t) {
   for (int i = 0; i < kEventsPerPass && epoll_wait(epoll_.get(), &event, 1, 0) == 1; ++i) {
     if (event.data.u64 == kTimer) {
       expire_timers();
+      continue;
+    }
+    if (event.data.u64 == kInterfaces) {
+      for (uint32_t index : interfaces_.gone()) interface_gone(index);
       continue;
     }
     auto found = watched_.find(event.data.u64);
@@ -232,6 +243,12 @@ void Manager::queue_pair_lost(uint32_t qpn) {
   for (auto each = first; each != last; ++each) lost.push_back(each->second->shared_from_this());
   for (auto& id : lost) id->peer_lost();
   arm();
+}
+
+void Manager::interface_gone(uint32_t index) {
+  for (auto& [id, interface] : interface_of_) {
+    if (interface == index) id->device_gone();
+  }
 }
 
 // --- who is who --------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "cm/identifier.h"
+#include "cm/interface_watch.h"
 #include "transport/pollable.h"
 
 namespace vb::cm {
@@ -37,8 +38,6 @@ class Manager final : public Pollable {
   void close();
   /// The queue pair's peer is gone, says the transport. Lane's lock held.
   void queue_pair_lost(uint32_t qpn);
-  /// The network interface is gone.
-  void interface_gone(uint32_t index);
 
   std::mutex lock;
 
@@ -59,6 +58,10 @@ class Manager final : public Pollable {
   /// After deadlines have changed.
   void arm();
 
+  /// Which network interface an identifier depends on, until its owner lets go.
+  void depend(Identifier& id, uint32_t interface) { interface_of_[&id] = interface; }
+  void stop_depending(Identifier& id) { interface_of_.erase(&id); }
+
   EphemeralPorts ephemeral_ports;
 
   /// Datagrams that are not of the protocol, or fit no connection.
@@ -78,6 +81,7 @@ class Manager final : public Pollable {
   void arrive(const Watched& watched, const Socket::Datagram& datagram, const wire::CmMessage& message);
   void refuse(const Socket::Datagram& datagram, const wire::CmMessage& message, Reason reason);
   void came_back(const Socket::Datagram& datagram, std::span<const unsigned char> bytes);
+  void interface_gone(uint32_t index);
   void expire_timers();
   void probe_peers(uint64_t now_ns);
   void peer_dead(Peer& peer);
@@ -86,13 +90,15 @@ class Manager final : public Pollable {
   Fd epoll_;
   Fd timer_;
   uint64_t armed_ns_ = 0;
-  uint64_t next_number_ = 1;
+  uint64_t next_number_ = 2;  ///< the timer and the interfaces have 0 and 1
+  InterfaceWatch interfaces_;
   std::unordered_map<uint64_t, Watched> watched_;
   std::map<std::string, std::unique_ptr<Socket>> hubs_;
   std::unordered_map<uint64_t, std::shared_ptr<Identifier>> identifiers_;
   std::map<PeerName, Identifier*> by_peer_;
   std::map<std::string, std::unique_ptr<Peer>> peers_;
   std::unordered_multimap<uint32_t, Identifier*> by_qpn_;
+  std::map<Identifier*, uint32_t> interface_of_;
   std::set<std::pair<uint64_t, Identifier*>> deadlines_;
   uint64_t next_probe_ns_ = 0;
 };

@@ -2,7 +2,7 @@
 // Many short connections to one listener: plain librdmacm, the system's at link time.
 //   cm_storm server ADDRESS PORT CONNECTIONS     accepts as many, each answered with what it sent, and ends
 //   cm_storm client ADDRESS PORT CONNECTIONS     makes as many, some at a time, and checks the answers
-// Both compare their open descriptors at the end with those after the first connection: nothing may be left.
+// Both compare their open descriptors at the end with those in the middle: nothing may be left.
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <rdma/rdma_cma.h>
@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kPrivate = 48;
 constexpr int kAtATime = 8;
 constexpr int kTimeout = 5000;
+/// What the transport between the processes may open meanwhile; a leak would be hundreds.
+constexpr int kSlack = 16;
 
 [[noreturn]] void fail(const char* what, int value = 0) {
   fprintf(stderr, "%s: %s (%d)\n", what, strerror(errno), value);
@@ -89,11 +91,11 @@ struct Program {
   void finish(rdma_cm_id* id) {
     rdma_destroy_qp(id);
     check(rdma_destroy_id(id) == 0, "rdma_destroy_id");
-    if (++done == 1) descriptors = open_descriptors();
+    if (++done == wanted / 2) descriptors = open_descriptors();
   }
   void check_descriptors() {
     int now = open_descriptors();
-    check(now <= descriptors, "descriptors are left", now - descriptors);
+    check(now <= descriptors + kSlack, "descriptors are left", now - descriptors);
   }
 };
 

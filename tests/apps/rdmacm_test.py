@@ -5,12 +5,14 @@
 import re
 
 from harness import judge
-from harness.ports import free_port
+from harness.ports import claim, free_port
 from harness.process import Failure, eventually
 from harness.suite import Suite, need, options
 
-PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server", "ib_send_bw"]
+PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server", "udaddy", "ib_send_bw"]
 SECONDS = 90
+UDADDY_PORT = 7174
+UDP_SPACE = 0x8000  # ports of the UDP port space stand at the other half of the numbers
 
 
 def both(suite, server, client, port, seconds=SECONDS):
@@ -104,6 +106,16 @@ def endpoints(suite, kind):
          [f"rdma_{kind}client", "-s", suite.hosts.address, "-p", str(port)], port)
 
 
+def udaddy(suite, flags):
+    """Datagrams between services that find each other; the program's port is always the same."""
+    address = suite.hosts.address
+    server, client = both(suite, ["udaddy", "-b", address] + flags, ["udaddy", "-s", address] + flags,
+                          UDADDY_PORT ^ UDP_SPACE)
+    for name, text in (("server", server), ("client", client)):
+        if "return status 0" not in text:
+            raise Failure(f"the {name} does not say that its test is complete")
+
+
 def perftest(suite, program, flags):
     """perftest's own connections by rdma_cm."""
     port = free_port()
@@ -137,6 +149,9 @@ def main():
     suite.case("ucmatose, nobody listens", ucmatose_refused, suite)
     suite.case("cmtime, 1000 connections", cmtime, suite, 1000)
     suite.case("rdma_client and rdma_server", endpoints, suite, "")
+    claim(UDADDY_PORT)
+    suite.case("udaddy", udaddy, suite, [])
+    suite.case("udaddy, 10 of them", udaddy, suite, ["-c", "10", "-C", "3"])
     for verb in ("send", "write", "read", "atomic"):
         for measure in ("bw", "lat"):
             flags = [] if verb == "atomic" else ["-s", "64"]

@@ -5,7 +5,7 @@ import os
 import random
 import socket
 
-from .process import Failure
+from .process import Failure, eventually
 
 # Below the ephemeral ports and Verbatim's own.
 FIRST, LAST = 10000, 20000
@@ -26,6 +26,22 @@ def free_port():
             pass
         lock.close()
     raise Failure(f"no free port in {FIRST}-{LAST} (process {os.getpid()})")
+
+
+def claim(port, seconds=120):
+    """For a program whose port cannot be chosen: no other test of this host has it while this process lives."""
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def bound():
+        try:
+            lock.bind(f"\0verbatim-apps-{port}")
+            return True
+        except OSError:
+            return False
+
+    if not eventually(bound, seconds):
+        raise Failure(f"another test keeps port {port}")
+    _locks.append(lock)
 
 
 def _bindable(port):
