@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The entry points of both doors, called from inside as a program calls them from outside: rsockets are a program on
+// top of verbs and the connection manager.
+#pragma once
+
+#include "ibverbs/unlisted.h"
+
+#include <rdma/rdma_cma.h>
+#include <rdma/rsocket.h>
+
+#include "ibverbs_native.h"
+#include "rdmacm_native.h"
