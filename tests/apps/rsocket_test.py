@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""rsockets: Debian's programs for them, and sockets programs on librspreload.so."""
+
+import os
+import pathlib
+import random
+import tempfile
+
+from harness.ports import free_port
+from harness.process import Failure
+from harness.suite import Suite, need, options
+
+
+def serve_and_ask(suite, server_command, client_command, seconds=60):
+    """A server and a client that both end; gives what the client printed."""
+    port = free_port()
+    server = suite.start(suite.hosts.server, "server", server_command + ["-p", str(port)])
+    server.must_serve(port)
+    client = suite.start(suite.hosts.client, "client", client_command + ["-p", str(port)])
+    client.must_end_well(seconds)
+    server.must_end_well(10)
+    return client.text()
+
+
+def stream(suite, program, flags):
+    text = serve_and_ask(suite, [program] + flags, [program, "-s", suite.hosts.address] + flags)
+    rows = [line for line in text.splitlines() if line.rstrip().endswith(tuple("0123456789"))]
+    if len(rows) < 1:
+        raise Failure(f"{program} printed no result")
+
+
+def datagrams(suite, flags):
+    """The server serves for ever; the client counts what comes back."""
+    port = free_port()
+    server = suite.start(suite.hosts.server, "server", ["udpong", "-p", str(port)] + flags)
+    server.must_serve(port)
+    client = suite.start(suite.hosts.client, "client",
+                         ["udpong", "-s", suite.hosts.address, "-p", str(port)] + flags)
+    client.must_end_well(60)
+
+
+def copy_file(suite):
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        source, copy = pathlib.Path(folder, "source"), pathlib.Path(folder, "copy")
+        source.write_bytes(random.Random(1).randbytes(5_000_003))
+        server = suite.start(suite.hosts.server, "server", ["rcopy", "-p", str(port)])
+        server.must_serve(port)
+        client = suite.start(suite.hosts.client, "client",
+                             ["rcopy", str(source), f"{suite.hosts.address}:{copy}", "-p", str(port)])
+        client.must_end_well(60)
+        if copy.read_bytes() != source.read_bytes():
+            raise Failure("the copy differs")
+
+
+def preload(suite, command):
+    """`command` with its sockets over rsockets."""
+    library = pathlib.Path(suite.options.preload)
+    return ["env", f"LD_PRELOAD={library}:{os.environ.get('LD_PRELOAD', '')}".rstrip(":")] + command
+
+
+def netcat(suite):
+    """A file through a pair of netcats."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        source, copy = pathlib.Path(folder, "source"), pathlib.Path(folder, "copy")
+        source.write_bytes(random.Random(2).randbytes(3_000_001))
+        server = suite.start(suite.hosts.server, "server",
+                             preload_shell(suite, f"nc -l -N -p {port} >{copy} </dev/null"))
+        server.must_serve(port)
+        client = suite.start(suite.hosts.client, "client",
+                             preload_shell(suite, f"nc -N {suite.hosts.address} {port} <{source}"))
+        client.must_end_well(60)
+        server.must_end_well(10)
+        if copy.read_bytes() != source.read_bytes():
+            raise Failure("what arrived differs")
+
+
+def preload_shell(suite, line):
+    # Inside the launcher, which sets a preload of its own for what it starts.
+    return ["sh", "-c", f"LD_PRELOAD={suite.options.preload}:$LD_PRELOAD exec {line}"]
+
+
+def iperf(suite):
+    port = free_port()
+    server = suite.start(suite.hosts.server, "server", preload_shell(suite, f"iperf3 -s -1 -p {port}"))
+    server.must_serve(port)
+    client = suite.start(suite.hosts.client, "client",
+                         preload_shell(suite, f"iperf3 -c {suite.hosts.address} -p {port} -n 16M"))
+    client.must_end_well(60)
+    server.must_end_well(10)
+    if "iperf Done" not in client.text():
+        raise Failure("iperf3 did not come to its end")
+
+
+def main():
+    opts = options(__doc__, preload="")
+    need("rstream", "riostream", "rcopy", "udpong")
+    suite = Suite(opts)
+    few = ["-S", "all", "-I", "2", "-C", "5"]
+    suite.case("rstream", stream, suite, "rstream", few)
+    for option in "abnv":
+        suite.case(f"rstream -T {option}", stream, suite, "rstream", ["-T", option, "-S", "40000", "-I", "20", "-C", "20"])
+    suite.case("riostream", stream, suite, "riostream", few)
+    suite.case("riostream -T v", stream, suite, "riostream", ["-T", "v", "-S", "3000", "-I", "20"])
+    suite.case("rcopy", copy_file, suite)
+    suite.case("udpong", datagrams, suite, ["-C", "100"])
+    suite.case("udpong -T e", datagrams, suite, ["-C", "100", "-T", "e"])
+    if opts.preload:
+        suite.case("netcat", netcat, suite)
+        suite.case("iperf3", iperf, suite)
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()
