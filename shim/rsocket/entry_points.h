@@ -6,6 +6,7 @@
 #include "ibverbs/unlisted.h"
 
 #include <rdma/rdma_cma.h>
+#include <rdma/rdma_verbs.h>
 #include <rdma/rsocket.h>
 
 #include "ibverbs_native.h"

@@ -5,7 +5,6 @@
  * rsocket beside it. Calls on the descriptor go to the rsocket, until a connection that rsockets cannot make is made by
  * the kernel's TCP instead. A listener accepts from both. Datagram sockets, epoll sets and sockets that a forked child
  * inherits stay with the kernel. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

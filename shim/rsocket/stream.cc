@@ -251,7 +251,7 @@ short Stream::events() {
   if (end || link_->readable()) events |= POLLIN;
   if (over || !may_write_ || link_->writable()) events |= POLLOUT;
   if (end) events |= POLLRDHUP;
-  if (over || (end && !may_write_)) events |= POLLHUP;
+  if (!link_->readable() && (over || (end && !may_write_))) events |= POLLHUP;  // what has come is read before
   if (link_->failed() && !link_->ended() && !peer_left_) events |= POLLERR;
   return static_cast<short>(events);
 }

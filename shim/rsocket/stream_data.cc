@@ -37,7 +37,7 @@ Result<void> Stream::check_connected() const {
 
 Result<size_t> Stream::send(Buffers data, int flags, Destination) {
   std::unique_lock guard(lock_);
-  if (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE)) return Error{EOPNOTSUPP};
+  if (flags & MSG_OOB) return Error{EOPNOTSUPP};  // as with TCP, other flags that say nothing here do nothing
   if (in_progress()) take_in();
   if (auto connected = check_connected(); !connected) return Error{connected.error()};
   size_t total = total_size(data), done = 0;
@@ -60,7 +60,7 @@ Result<size_t> Stream::send(Buffers data, int flags, Destination) {
 
 Result<size_t> Stream::receive(Buffers room, int flags, Source from) {
   std::unique_lock guard(lock_);
-  if (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_PEEK | MSG_WAITALL)) return Error{EOPNOTSUPP};
+  if (flags & (MSG_OOB | MSG_ERRQUEUE)) return Error{EOPNOTSUPP};
   if (in_progress()) take_in();
   if (auto connected = check_connected(); !connected) return Error{connected.error()};
   size_t total = total_size(room), done = 0;

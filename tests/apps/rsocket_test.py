@@ -33,7 +33,7 @@ def stream(suite, program, flags):
 def datagrams(suite, flags):
     """The server serves for ever; the client counts what comes back."""
     port = free_port()
-    server = suite.start(suite.hosts.server, "server", ["udpong", "-p", str(port)] + flags)
+    server = suite.start(suite.hosts.server, "server", ["udpong", "-b", suite.hosts.address, "-p", str(port)] + flags)
     server.must_serve(port)
     client = suite.start(suite.hosts.client, "client",
                          ["udpong", "-s", suite.hosts.address, "-p", str(port)] + flags)
