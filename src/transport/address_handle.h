@@ -12,13 +12,23 @@ namespace vb {
 
 class Route;
 
+/// A group on one interface.
+struct GroupName {
+  uint32_t netdev = 0;    ///< interface index
+  SocketAddress address;  ///< of the interface: says by which protocol multicasts travel there
+  Gid gid;                ///< IPv6 multicast, or an IPv4-mapped multicast address
+
+  bool operator==(const GroupName& other) const { return netdev == other.netdev && gid == other.gid; }
+};
+
 struct AddressHandle {
   const void* pd = nullptr;
   wire::DatagramHeader header{};  ///< of each datagram; its length and Q_Key
                                   ///< come with the work request
   SocketAddress source;           ///< without a port
-  SocketAddress destination;      ///< likewise: the peer's host, or the group
+  SocketAddress destination;      ///< likewise: the peer's host
   bool multicast = false;
+  GroupName group;  ///< of a multicast
 
   /// The program's reference, and one for each work request that is posted.
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }

@@ -19,8 +19,8 @@ using wire::Kind;
 namespace {
 
 // How long the oldest datagram may hold up those behind it:
-constexpr uint64_t kForRoom = 250 * kMillisecond;  ///< for a peer that takes nothing
-constexpr uint64_t kForRoute = 5 * kSecond;  ///< for one that is looked up: either side may have to load its fabric
+constexpr uint64_t kForRoom = 5 * kSecond;    ///< for a peer that takes nothing: it may only wait for a core
+constexpr uint64_t kForRoute = 10 * kSecond;  ///< for a host that does not answer
 
 /// A program that has this many completions to look at had no chance to post receives for more.
 constexpr uint32_t kBehind = 64;
@@ -28,8 +28,7 @@ constexpr size_t kLateBytes = 1 << 20;
 
 }  // namespace
 
-// --- sending
-// -----------------------------------------------------------------------------------------------------
+// --- sending --------------------------------------------------------------------------------------------------------
 
 void DatagramQueuePair::run() {
   if (state() == IBV_QPS_ERR || state() == IBV_QPS_SQE) return flush();
@@ -54,6 +53,7 @@ ibv_wc_status DatagramQueuePair::check(SendWqe& wqe) {
 }
 
 DatagramQueuePair::Sent DatagramQueuePair::send(SendWqe& wqe) {
+  if (wqe.address->multicast) return send_to_group(wqe);
   Route* route = router_.route_to(*wqe.address, wqe.remote_qpn);
   if (!route) return Sent::kLost;
   if (!route->channel || !route->channel->alive()) return look_up(*route);
@@ -71,13 +71,13 @@ DatagramQueuePair::Sent DatagramQueuePair::send(SendWqe& wqe) {
   return Sent::kLater;
 }
 
-/// No channel yet. Whoever cannot be reached soon is taken for unreachable.
+/// No channel yet. A host that does not answer is taken for unreachable; a process that does may have to load its
+/// fabric first, and the handshake has a limit of its own.
 DatagramQueuePair::Sent DatagramQueuePair::look_up(Route& route) {
   if (!router_.seek(route)) return Sent::kLost;
-  if (route.slow || waited_longer_than(kForRoute)) {
-    route.slow = true;
-    return Sent::kLost;
-  }
+  bool overdue = waited_longer_than(kForRoute) && !route.reached;
+  route.slow |= overdue;
+  if (route.slow) return Sent::kLost;
   route.waiting_datagrams.push_back(*this);
   return Sent::kLater;
 }
@@ -88,17 +88,53 @@ bool DatagramQueuePair::waited_longer_than(uint64_t patience_ns) {
   return now - waits_since_ns_ > patience_ns;
 }
 
-DatagramQueuePair::Sent DatagramQueuePair::put(Channel& channel, SendWqe& wqe) {
-  wire::DatagramHeader datagram = wqe.address->header;
-  datagram.length = wqe.length;
-  // The high bit asks for the queue pair's own key. InfiniBand specification, 10.2.5.
-  datagram.qkey = (wqe.remote_qkey & 0x80000000) ? path.qkey : wqe.remote_qkey;
+wire::PacketHeader DatagramQueuePair::header_of(const SendWqe& wqe) const {
   wire::PacketHeader header{};
   header.kind = Kind::kDatagram;
   header.flags = opcodes::wire_flags(wqe.opcode) | ((wqe.flags & IBV_SEND_SOLICITED) ? wire::kSolicited : 0);
   header.dst_qpn = wqe.remote_qpn;
   header.src_qpn = qpn;
   header.aux = wqe.imm;
+  return header;
+}
+
+wire::DatagramHeader DatagramQueuePair::datagram_of(const SendWqe& wqe) const {
+  wire::DatagramHeader datagram = wqe.address->header;
+  datagram.length = wqe.length;
+  // The high bit asks for the queue pair's own key. InfiniBand specification, 10.2.5.
+  datagram.qkey = (wqe.remote_qkey & 0x80000000) ? path.qkey : wqe.remote_qkey;
+  return datagram;
+}
+
+/// To those in this process by the loopback, so that they see it as they see any other; to all others by the network.
+DatagramQueuePair::Sent DatagramQueuePair::send_to_group(SendWqe& wqe) {
+  if (wqe.remote_qpn != wire::kMulticastQpn) return Sent::kLost;
+  const GroupName& group = wqe.address->group;
+  wire::PacketHeader header = header_of(wqe);
+  wire::DatagramHeader datagram = datagram_of(wqe);
+  header.size = static_cast<uint16_t>(sizeof header + sizeof datagram + wqe.length);
+  header.msn = group.netdev;
+  unsigned char packet[sizeof header + sizeof datagram + wire::kMaxDatagram];
+  memcpy(packet, &header, sizeof header);
+  memcpy(packet + sizeof header, &datagram, sizeof datagram);
+  if (!gather(wqe, packet + sizeof header + sizeof datagram)) return Sent::kFault;
+  Multicast& groups = router_.multicast();
+  if (groups.has_members(group)) {
+    Channel& loopback = config.lane->loopback();
+    unsigned char* at = loopback.begin(header.size, Channel::Use::kRequest);
+    if (!at) {
+      loopback.wait(*this);
+      return Sent::kLater;
+    }
+    memcpy(at, packet, header.size);
+  }
+  groups.send(group, datagram.hop_limit, {packet, header.size});
+  return Sent::kYes;
+}
+
+DatagramQueuePair::Sent DatagramQueuePair::put(Channel& channel, SendWqe& wqe) {
+  wire::PacketHeader header = header_of(wqe);
+  wire::DatagramHeader datagram = datagram_of(wqe);
   unsigned char whole[wire::kMaxDatagram];
   // A packet that was begun cannot be taken back: what may be missing is fetched before.
   if (wqe.may_fault && !wqe.is_inline() && !gather(wqe, whole)) return Sent::kFault;
@@ -177,8 +213,7 @@ void DatagramQueuePair::detach() {
   drop_late();
 }
 
-// --- receiving
-// ---------------------------------------------------------------------------------------------------
+// --- receiving ------------------------------------------------------------------------------------------------------
 
 void DatagramQueuePair::receive(Channel& from, const wire::Packet& packet) {
   if (packet.header.kind == Kind::kDatagram) return arrive(packet);

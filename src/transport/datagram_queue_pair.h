@@ -31,6 +31,9 @@ class DatagramQueuePair final : public QueuePair, public ListNode<DatagramQueueP
   void reset() override;
   void detach() override;
 
+  /// IBV_QP_CREATE_BLOCK_SELF_MCAST_LB: what it sends to a group that it is attached to does not come back.
+  bool blocks_own_multicasts = false;
+
   /// A whole datagram, whatever brought it.
   void arrive(const wire::Packet& packet);
   /// A pass begins: the program may have posted receives for what is late.
@@ -51,6 +54,9 @@ class DatagramQueuePair final : public QueuePair, public ListNode<DatagramQueueP
   ibv_wc_status check(SendWqe& wqe);
   Sent send(SendWqe& wqe);
   Sent put(Channel& channel, SendWqe& wqe);
+  Sent send_to_group(SendWqe& wqe);
+  wire::PacketHeader header_of(const SendWqe& wqe) const;
+  wire::DatagramHeader datagram_of(const SendWqe& wqe) const;
   Sent look_up(Route& route);
   bool waited_longer_than(uint64_t patience_ns);
   void finish(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error = 0);

@@ -104,6 +104,7 @@ void Helper::handle_control(int count) {
       poller.clear_nudge();
     }
   }
+  poller.handled();
 }
 
 void Helper::maintain() {

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "fabric/loopback_endpoint.h"
 #include "transport/datagram_queue_pair.h"
+#include "transport/multicast.h"
 #include "transport/window.h"
 #include "wire/packet.h"
 
@@ -227,6 +228,10 @@ void Lane::received(std::span<const unsigned char> frame) {
       return;
     }
     if (packet.is_fragment() && !channel->assemble(packet)) continue;
+    if (packet.header.dst_qpn == wire::kMulticastQpn) {
+      if (channel == loopback_ && groups) groups->deliver(packet.header.msn, packet, true);
+      continue;
+    }
     QueuePair* qp = find(packet.header.dst_qpn);
     if (qp) {
       qp->receive(*channel, packet);

@@ -28,6 +28,8 @@ inline constexpr uint32_t kSlotBits = 12;
 inline constexpr uint32_t kSlotCount = 1u << 12;
 inline constexpr uint32_t kSlotSize = 1u << kSlotBits;
 
+class Multicast;
+
 class Lane final : public fabric::Sink {
  public:
   /// Something besides the rails that brings work. Looked at in every pass, with the lock held.
@@ -143,6 +145,8 @@ class Lane final : public fabric::Sink {
   void (*nudge_helper)() = nullptr;
   /// Told that the peer of a queue pair is gone, with the lane's lock held. nullptr: nobody wants to know.
   void (*queue_pair_lost)(uint32_t qpn) = nullptr;
+  /// Takes what comes by the loopback for a multicast group. Set once, likewise.
+  Multicast* groups = nullptr;
 
  private:
   struct Slot {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 
@@ -85,7 +86,8 @@ void scavenge(uint64_t pid_namespace) {
   while (dirent* entry = readdir(directory)) {
     unsigned long long space, random;
     int pid;
-    std::string format = std::string(fabric::kSharedMemoryPrefix) + "%llx-%d-%llx";
+    std::string format(fabric::kSharedMemoryPrefix);
+    format += "%llx-%d-%llx";
     if (sscanf(entry->d_name, format.c_str(), &space, &pid, &random) != 3 || space != pid_namespace) continue;
     struct stat info;
     if (fstatat(dirfd(directory), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 || info.st_uid != geteuid()) continue;
@@ -114,6 +116,7 @@ Result<void> Router::open() {
   hello_.shm_device = device_of("/dev/shm");
   read_boot_id(hello_.boot);
   random_bytes(hello_.process);
+  multicast_.set_process(std::to_array(hello_.process));
   auto opened = presence_.open();
   if (opened && allows_shared_memory(config().provider) && hello_.pid_namespace && shared_memory_usable()) {
     hello_.flags |= wire::kSharesMemory;
@@ -156,7 +159,9 @@ Result<Router::Slot*> Router::lock_slot(uint32_t device, const std::vector<Socke
     slot->device = device;
     if (!listen(*slot, addresses)) continue;
     slot->taken.resize(kSlotSize);
-    if (number == 0) slot->cursor = 2;  // QPN 0 and 1 are the management queue pairs'
+    // No queue pair has these: QPN 0 and 1 are for management, the last one is any group's.
+    if (number == 0) slot->taken[0] = slot->taken[1] = true;
+    if (number == kSlotCount - 1) slot->taken[kSlotSize - 1] = true;
     for (auto& listener : slot->listeners) poller_.add(listener->socket.get(), EPOLLIN, *listener);
     lane_.open_slot(number);
     slots_.push_back(std::move(slot));
@@ -175,7 +180,7 @@ Result<uint32_t> Router::allocate_qpn(uint32_t device, const std::vector<SocketA
     if (!locked) return Error{locked.error()};
     slot = *locked;
   }
-  while (slot->taken[slot->cursor % kSlotSize] || (slot->number == 0 && slot->cursor % kSlotSize < 2)) ++slot->cursor;
+  while (slot->taken[slot->cursor % kSlotSize]) ++slot->cursor;
   uint32_t index = slot->cursor++ % kSlotSize;
   slot->taken[index] = true;
   ++slot->used;

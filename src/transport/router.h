@@ -15,6 +15,7 @@
 #include "transport/channel.h"
 #include "transport/control_link.h"
 #include "transport/lane.h"
+#include "transport/multicast.h"
 #include "transport/poller.h"
 #include "transport/presence.h"
 
@@ -42,7 +43,10 @@ class Route : public ListNode<Route, OnChannelRoutes> {
 
 class Router {
  public:
-  explicit Router(Lane& lane) : lane_(lane) { loopback_.channel = &lane.loopback(); }
+  explicit Router(Lane& lane) : lane_(lane) {
+    loopback_.channel = &lane.loopback();
+    lane.groups = &multicast_;
+  }
 
   /// Opens what every process needs: the presence page, the poller.
   Result<void> open();
@@ -83,6 +87,7 @@ class Router {
   void discard(ControlLink& link);
   void accept_from(int listener);
   Presence& presence() { return presence_; }
+  Multicast& multicast() { return multicast_; }
 
   /// Malformed or untimely control messages.
   uint64_t rejected = 0;
@@ -113,6 +118,7 @@ class Router {
   Lane& lane_;
   Poller poller_;
   Presence presence_;
+  Multicast multicast_{lane_, poller_};
   wire::Hello hello_{};
   std::vector<std::unique_ptr<Slot>> slots_;
   std::map<std::string, std::unique_ptr<Route>> routes_;

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "verbs/interfaces.h"
+#include "verbs/mcast.h"
 #include "verbs/neighbour.h"
 #include "verbs/route.h"
 
@@ -43,23 +44,43 @@ wire::DatagramHeader header_of(const ibv_ah_attr& attr, const Gid& sgid) {
   return header;
 }
 
+Result<void> lead_to_host(AddressHandle& handle, const Device& device, const ibv_global_route& route) {
+  auto ends = resolve(device, route);
+  if (!ends) return Error{ends.error()};
+  handle.source = ends->source;
+  handle.destination = ends->destination;
+  return check_route(*ends);
+}
+
+Result<void> lead_to_group(AddressHandle& handle, const Device& device, const ibv_global_route& route) {
+  auto group = group_of(device, to_gid(route.dgid));
+  if (!group) return Error{group.error()};
+  handle.multicast = true;
+  handle.group = *group;
+  return {};
+}
+
 }  // namespace
 
 Result<Ah*> create_ah(Pd& pd, const ibv_ah_attr& attr) {
   if (!well_formed(attr)) return Error{EINVAL};
-  auto ends = resolve(device_of(pd.abi.context), attr.grh);
-  if (!ends) return Error{ends.error()};
-  if (auto routed = check_route(*ends); !routed) return Error{routed.error()};
-  auto* ah = new Ah;
+  const Device& device = device_of(pd.abi.context);
+  auto sgid = source_gid(device, attr.grh.sgid_index);
+  if (!sgid) return Error{sgid.error()};
+  auto ah = std::make_unique<Ah>();
   ah->transport = new AddressHandle;
   ah->transport->pd = pd.domain;
-  ah->transport->header = header_of(attr, ends->sgid);
-  ah->transport->source = ends->source;
-  ah->transport->destination = ends->destination;
+  ah->transport->header = header_of(attr, *sgid);
+  auto led = is_group(to_gid(attr.grh.dgid)) ? lead_to_group(*ah->transport, device, attr.grh)
+                                             : lead_to_host(*ah->transport, device, attr.grh);
+  if (!led) {
+    ah->transport->release();
+    return Error{led.error()};
+  }
   ah->abi.context = pd.abi.context;
   ah->abi.pd = &pd.abi;
   ++pd.uses;
-  return ah;
+  return ah.release();
 }
 
 Result<void> destroy_ah(Ah& ah) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "transport/multicast.h"
 #include "verbs/device.h"
 #include "verbs/limits.h"
 
@@ -51,9 +52,9 @@ void fill_memory(ibv_device_attr& attr) {
 
 void fill_network(ibv_device_attr& attr) {
   attr.max_ah = kMaxAh;
-  attr.max_mcast_grp = kMaxMcastGroups;
-  attr.max_mcast_qp_attach = kMaxMcastAttach;
-  attr.max_total_mcast_qp_attach = kMaxMcastGroups * kMaxMcastAttach;
+  attr.max_mcast_grp = int{Multicast::kMaxGroups};
+  attr.max_mcast_qp_attach = int{Multicast::kMaxMembers};
+  attr.max_total_mcast_qp_attach = int{Multicast::kMaxGroups * Multicast::kMaxMembers};
   attr.max_pkeys = kPkeyTableLength;
   attr.local_ca_ack_delay = 15;  // 2^15 * 4.096 us: peers add it to their timeouts; software answers late
 }

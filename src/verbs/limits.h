@@ -49,10 +49,6 @@ inline constexpr uint32_t kMaxMsgSize = uint32_t{1} << 31;  // the InfiniBand ma
 // Address handles cost memory only.
 inline constexpr int kMaxAh = 1 << 24;
 
-// Not offered (yet): a program that finds 0 takes its other path, one that tries gets EOPNOTSUPP.
-inline constexpr int kMaxMcastGroups = 0;
-inline constexpr int kMaxMcastAttach = 0;
-
 /// The device's clock, which stamps completions, counts the host's CLOCK_MONOTONIC in nanoseconds.
 inline constexpr uint64_t kCoreClockKhz = 1'000'000;
 

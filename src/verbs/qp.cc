@@ -254,7 +254,9 @@ Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr) {
   Pd* pd = (attr.comp_mask & IBV_QP_INIT_ATTR_PD) && attr.pd ? &Pd::from(attr.pd) : nullptr;
   Xrcd* xrcd = (attr.comp_mask & IBV_QP_INIT_ATTR_XRCD) && attr.xrcd ? &Xrcd::from(attr.xrcd) : nullptr;
   if (attr.qp_type == IBV_QPT_XRC_RECV) pd = nullptr;
-  if ((attr.comp_mask & IBV_QP_INIT_ATTR_CREATE_FLAGS) && attr.create_flags != 0) return Error{EOPNOTSUPP};
+  uint32_t flags = (attr.comp_mask & IBV_QP_INIT_ATTR_CREATE_FLAGS) ? attr.create_flags : 0;
+  uint32_t known_flags = attr.qp_type == IBV_QPT_UD ? IBV_QP_CREATE_BLOCK_SELF_MCAST_LB : 0;
+  if (flags & ~known_flags) return Error{EOPNOTSUPP};
   ibv_qp_init_attr plain{};
   plain.qp_context = attr.qp_context;
   plain.send_cq = attr.send_cq;
@@ -268,11 +270,17 @@ Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr) {
   if (qp) {
     attr.cap = (*qp)->init.cap;
     if (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) (*qp)->abi.comp_mask = attr.comp_mask;
+    if (flags) static_cast<DatagramQueuePair&>((*qp)->transport).blocks_own_multicasts = true;
   }
   return qp;
 }
 
 namespace {
+
+bool in_a_group(Qp& qp) {
+  if (qp.init.qp_type != IBV_QPT_UD) return false;
+  return engine().router.multicast().attached(static_cast<DatagramQueuePair&>(qp.transport));
+}
 
 /// The queue pair itself, without its handle. Lane's lock held before and released after.
 void destroy_transport(Qp& qp, std::unique_lock<Lane>& guard) {
@@ -308,6 +316,7 @@ Result<Qp*> open_qp(Context& context, const ibv_qp_open_attr& attr) {
 Result<void> destroy_qp(Qp& qp) {
   if (qp.flows.load() != 0) return Error{EBUSY};
   auto guard = engine().lane.hold();
+  if (in_a_group(qp)) return Error{EBUSY};
   Qp& target = qp.real ? *qp.real : qp;
   std::erase(target.opened, &qp);
   if (!qp.real) qp.closed = true;

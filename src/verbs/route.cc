@@ -12,16 +12,21 @@ std::vector<GidEntry> gid_table(const Device& device) {
   return device.gids;
 }
 
-Result<Ends> resolve(const Device& device, const ibv_global_route& route) {
+Result<Gid> source_gid(const Device& device, uint8_t index) {
   std::vector<GidEntry> gids = gid_table(device);
-  if (route.sgid_index >= gids.size() || !gids[route.sgid_index].valid) return Error{EINVAL};
-  Gid sgid = to_gid(gids[route.sgid_index].gid);
-  auto source = gid_to_address(sgid, 0);
+  if (index >= gids.size() || !gids[index].valid) return Error{EINVAL};
+  return to_gid(gids[index].gid);
+}
+
+Result<Ends> resolve(const Device& device, const ibv_global_route& route) {
+  auto sgid = source_gid(device, route.sgid_index);
+  if (!sgid) return Error{sgid.error()};
+  auto source = gid_to_address(*sgid, 0);
   auto destination = gid_to_address(to_gid(route.dgid), 0, device.netdev);
   if (!source || !destination) return Error{EINVAL};
   // Both forms of an IPv4 address lead to it; an IPv6 peer needs an IPv6 source.
   if (source->get()->sa_family != destination->get()->sa_family) return Error{ENETUNREACH};
-  return Ends{sgid, *source, *destination};
+  return Ends{*sgid, *source, *destination};
 }
 
 }  // namespace vb

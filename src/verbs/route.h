@@ -28,6 +28,9 @@ struct Ends {
   SocketAddress destination;
 };
 
+/// The address behind an entry of the GID table. EINVAL: there is no such entry.
+Result<Gid> source_gid(const Device& device, uint8_t index);
+
 /// EINVAL: no such entry in the GID table, or a destination GID that names no host. ENETUNREACH: the two are of
 /// different address families.
 Result<Ends> resolve(const Device& device, const ibv_global_route& route);

@@ -110,6 +110,19 @@ struct DatagramHeader {
   unsigned char dgid[16];
 };
 
+/// The QPN of a multicast's destination. No queue pair has it.
+inline constexpr uint32_t kMulticastQpn = 0xffffff;
+
+/// In front of the packet in a UDP message to a multicast group.
+struct MulticastHeader {
+  uint32_t magic;
+  uint32_t version;
+  unsigned char process[16];  ///< who sends: its own queue pairs have the datagram already
+};
+
+inline constexpr uint32_t kMulticastMagic = 0x4d304256;  // "VB0M"
+inline constexpr uint32_t kMulticastVersion = 1;
+
 /// The largest datagram: the port's MTU, bytes.
 inline constexpr uint32_t kMaxDatagram = 4096;
 

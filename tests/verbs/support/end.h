@@ -18,6 +18,8 @@ namespace vt {
 constexpr int kAllAccess =
     IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC;
 
+constexpr uint8_t kTrafficClass = 0x20;  // of every address handle
+
 struct EndOptions {
   ibv_qp_type type = IBV_QPT_RC;
   uint32_t max_send_wr = 64, max_recv_wr = 64, max_sge = 4, max_inline = 0;
@@ -94,6 +96,16 @@ class End {
   AsyncEvent wait_event(int milliseconds);
   int set_srq_limit(uint32_t limit);
 
+  // --- datagrams (end_datagram.cc). Address handles are for ibv_send_wr::wr.ud.ah of this end's process.
+  int to_datagrams(uint32_t qkey, int qp);  // from RESET to RTS
+  uint64_t make_ah(ibv_gid to);
+  uint64_t make_ah_in_other_pd(ibv_gid to);
+  uint64_t make_ah_from(ibv_wc wc, uint64_t grh_offset);
+  void drop_handles();
+  int attach(ibv_gid group, int qp);
+  int detach(ibv_gid group, int qp);
+  uint32_t qkey_violations();
+
   // --- memory (end_memory.cc)
   Region reg(uint64_t offset, uint64_t length, int access);
   Region reg_iova(uint64_t offset, uint64_t length, uint64_t iova, int access);
@@ -118,6 +130,8 @@ class End {
   void make_qp();
   void make_xrc_domain();
   Region keep(ibv_mr* mr);
+  uint64_t keep(ibv_ah* ah);
+  ibv_ah_attr ah_attr(const ibv_gid& to) const;
   int index_of(const ibv_qp* qp) const;
 
   EndOptions options_;
@@ -131,6 +145,7 @@ class End {
   MrPtr mr_;
   std::vector<MrPtr> regions_;
   std::vector<QpPtr> qps_;
+  std::vector<AhPtr> handles_;
 };
 
 // What a connection needs, with the defaults of this suite.

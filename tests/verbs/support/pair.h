@@ -31,7 +31,7 @@ struct PairParam {
 };
 
 inline std::string param_name(const testing::TestParamInfo<PairParam>& info) {
-  std::string type = info.param.type == IBV_QPT_RC ? "RC" : "UC";
+  std::string type = info.param.type == IBV_QPT_RC ? "RC" : info.param.type == IBV_QPT_UC ? "UC" : "UD";
   return type + (info.param.form == Form::kOneProcess ? "_one_process" : "_two_processes");
 }
 

@@ -39,11 +39,13 @@ constexpr uint32_t kMakeEnd = 0xffff0001, kDropEnd = 0xffff0002;
 template <auto... Methods>
 struct MethodList {};
 
-using Calls = MethodList<&End::address, &End::to_init, &End::to_rtr, &End::to_rts, &End::connect, &End::move,
-                         &End::query, &End::destroy_qp, &End::srq_number, &End::open_target, &End::post_send,
-                         &End::post_recv, &End::wait_send, &End::wait_recv, &End::poll_send, &End::poll_recv,
-                         &End::wait_event, &End::set_srq_limit, &End::reg, &End::reg_iova, &End::reg_in_other_pd,
-                         &End::dereg, &End::fill, &End::mismatch, &End::store, &End::load, &End::spin_on_byte>;
+using Calls =
+    MethodList<&End::address, &End::to_init, &End::to_rtr, &End::to_rts, &End::connect, &End::move, &End::query,
+               &End::destroy_qp, &End::srq_number, &End::open_target, &End::post_send, &End::post_recv, &End::wait_send,
+               &End::wait_recv, &End::poll_send, &End::poll_recv, &End::wait_event, &End::set_srq_limit, &End::reg,
+               &End::reg_iova, &End::reg_in_other_pd, &End::to_datagrams, &End::make_ah, &End::make_ah_in_other_pd,
+               &End::make_ah_from, &End::drop_handles, &End::attach, &End::detach, &End::qkey_violations, &End::dereg,
+               &End::fill, &End::mismatch, &End::store, &End::load, &End::spin_on_byte>;
 
 template <auto Method>
 struct Tag {};

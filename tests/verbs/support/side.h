@@ -73,6 +73,15 @@ class Side {
   AsyncEvent wait_event(int milliseconds = 10000) { return run<&End::wait_event>(milliseconds); }
   int set_srq_limit(uint32_t limit) { return run<&End::set_srq_limit>(limit); }
 
+  int to_datagrams(uint32_t qkey, int qp = 0) { return run<&End::to_datagrams>(qkey, qp); }
+  uint64_t make_ah(const ibv_gid& to) { return run<&End::make_ah>(to); }
+  uint64_t make_ah_in_other_pd(const ibv_gid& to) { return run<&End::make_ah_in_other_pd>(to); }
+  uint64_t make_ah_from(const ibv_wc& wc, uint64_t offset) { return run<&End::make_ah_from>(wc, offset); }
+  void drop_handles() { run<&End::drop_handles>(); }
+  int attach(const ibv_gid& group, int qp = 0) { return run<&End::attach>(group, qp); }
+  int detach(const ibv_gid& group, int qp = 0) { return run<&End::detach>(group, qp); }
+  uint32_t qkey_violations() { return run<&End::qkey_violations>(); }
+
   Region reg(uint64_t offset, uint64_t length, int access) { return run<&End::reg>(offset, length, access); }
   Region reg_iova(uint64_t offset, uint64_t length, uint64_t iova, int access) {
     return run<&End::reg_iova>(offset, length, iova, access);
