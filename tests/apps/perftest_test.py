@@ -17,7 +17,7 @@ class Case:
         self.rows = list(rows)
         self.total = iterations * qps
         self.flags = flags + ["-n", str(iterations)]
-        if self.rows != judge.ALL_SIZES and self.rows != [0]:
+        if "-a" not in flags and self.rows != [0]:
             self.flags += ["-s", str(self.rows[0])]
 
 
@@ -65,6 +65,24 @@ def unreliable_cases(bandwidth):
     return cases
 
 
+def datagram_cases(bandwidth):
+    # perftest stops at the MTU, and its multicast GIDs are IPv6's, as index 0 is.
+    cases = [
+        Case("UD, all sizes", ["-c", "UD", "-a"], 5, judge.DATAGRAM_SIZES),
+        Case("UD", ["-c", "UD"], 200, [64]),
+        Case("UD, events", ["-c", "UD", "-e"], 100, [64]),
+        Case("multicast", ["-c", "UD", "-g", "-x", "0"], 50, [64]),
+    ]
+    if bandwidth:
+        cases += [
+            Case("UD, both directions", ["-c", "UD", "-b"], 500),
+            Case("UD, 16 QPs", ["-c", "UD", "-q", "16"], 50, qps=16),
+            Case("UD, post lists", ["-c", "UD", "-l", "16"], 320, [64]),
+            Case("UD, SRQ", ["-c", "UD", "--use-srq"], 200),
+        ]
+    return cases
+
+
 def atomic_cases(bandwidth):
     cases = []
     for kind in ("CMP_AND_SWAP", "FETCH_AND_ADD"):
@@ -97,7 +115,7 @@ def cases_of(program):
     if verb != "read":
         cases += inline_cases() + unreliable_cases(bandwidth)
     if verb == "send":
-        cases += send_cases(bandwidth)
+        cases += send_cases(bandwidth) + datagram_cases(bandwidth)
     if verb != "write":  # perftest has no events for writes
         cases += [Case("events", ["-e"], 200, [64]), Case("events, all sizes", ["-e", "-a"], 5, judge.ALL_SIZES)]
     return cases + xrc_cases(verb, bandwidth)

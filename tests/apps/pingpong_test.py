@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""ibv_{rc,uc,srq,xsrq}_pingpong exchange messages, and the payload is right where they look (-c)."""
+"""ibv_{rc,uc,ud,srq,xsrq}_pingpong exchange messages, and the payload is right where they look (-c)."""
 
 from harness import judge
 from harness.process import Failure
@@ -8,11 +8,13 @@ from harness.suite import Suite, need, options
 
 # (message size, exchanges)
 SIZES = [(1, 200), (64, 200), (1000, 200), (65536, 100), (1048576, 20)]
+DATAGRAM_SIZES = [(1, 200), (64, 200), (4096, 200)]
 
 # What each program's options select, with either GID.
 MODES = {
     "ibv_rc_pingpong": [[], ["-e"], ["-N"], ["-t"], ["-N", "-e"], ["-N", "-t"]],
     "ibv_uc_pingpong": [[], ["-e"]],
+    "ibv_ud_pingpong": [[], ["-e"]],
     "ibv_srq_pingpong": [[], ["-e"], ["-q", "1"], ["-q", "64"]],
 }
 
@@ -51,8 +53,9 @@ def main():
         for mode in MODES[opts.program]:
             flags = ["-g", gid] + mode
             suite.case(" ".join(flags), exchange, suite, opts.program, flags, 4096, 200)
-    for size, iterations in SIZES:
-        flags = ["-g", "0", "-m", "4096"]
+    datagrams = opts.program == "ibv_ud_pingpong"
+    for size, iterations in DATAGRAM_SIZES if datagrams else SIZES:
+        flags = ["-g", "0"] + ([] if datagrams else ["-m", "4096"])
         suite.case(f"{size} bytes", exchange, suite, opts.program, flags, size, iterations)
     # More exchanges than the queues hold: they go round many times.
     suite.case("shallow queues", exchange, suite, opts.program, ["-g", "1", "-r", "16"], 64, 1000)

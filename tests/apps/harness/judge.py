@@ -7,6 +7,7 @@ import re
 from .process import Failure
 
 ALL_SIZES = [1 << power for power in range(1, 24)]  # perftest -a
+DATAGRAM_SIZES = [size for size in ALL_SIZES if size <= 4096]
 
 
 def pingpong(text, size, iterations):
