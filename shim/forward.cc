@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 
 #include "base/log.h"
 #include "native/library.h"
@@ -51,6 +52,16 @@ void report_missing(vb::native::Library library, const vb::door::Symbol& symbol)
           why ? why : "the library is of another version");
 }
 
+void* find(vb::native::Library library, const vb::door::Symbol& symbol) {
+  if (std::strcmp(symbol.version, vb::door::kAnyPrivate) != 0) {
+    return vb::native::find_symbol(library, symbol.name, symbol.version);
+  }
+  for (const char* const* node = vb::door::ibverbs_private_nodes; *node; ++node) {
+    if (void* found = vb::native::find_symbol(library, symbol.name, *node)) return found;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 extern "C" void* vb_resolve(unsigned door, unsigned index) {
@@ -58,7 +69,7 @@ extern "C" void* vb_resolve(unsigned door, unsigned index) {
   const auto library = static_cast<vb::native::Library>(door);
   const bool ibverbs = library == vb::native::Library::ibverbs;
   const vb::door::Symbol& symbol = (ibverbs ? vb::door::ibverbs_symbols : vb::door::rdmacm_symbols)[index];
-  void* target = vb::native::find_symbol(library, symbol.name, symbol.version);
+  void* target = find(library, symbol);
   if (!target) {
     report_missing(library, symbol);
     target = failure(symbol.fails);

@@ -18,6 +18,11 @@ struct Symbol {
 extern const Symbol ibverbs_symbols[];
 extern const Symbol rdmacm_symbols[];
 
+/// The version of a private symbol that any node of the system's library may have.
+inline constexpr char kAnyPrivate[] = "IBVERBS_PRIVATE_*";
+/// The private nodes that are known; ends with nullptr.
+extern const char* const ibverbs_private_nodes[];
+
 }  // namespace vb::door
 
 /// The target of a stub: the function of the native library, or one that fails. Thread-safe: racing threads get the

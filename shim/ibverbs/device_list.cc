@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/never_destroyed.h"
 #include "door.h"
+#include "forward.h"
 #include "native/inside_fabric.h"
 #include "native/library.h"
 
@@ -47,10 +48,11 @@ Result<void> add_ours(Array& list) {
 /// Provider libraries read this byte of our door; the system's library sets it, when it starts, in a copy of its own.
 void copy_native_settings() {
   constexpr char kName[] = "verbs_allow_disassociate_destroy";
-  constexpr char kVersion[] = "IBVERBS_PRIVATE_34";
-  const void* theirs = native::find_symbol(native::Library::ibverbs, kName, kVersion);
-  void* shown = ::dlvsym(RTLD_DEFAULT, kName, kVersion);
-  if (theirs && shown && shown != theirs) std::memcpy(shown, theirs, 1);
+  for (const char* const* node = ibverbs_private_nodes; *node; ++node) {
+    const void* theirs = native::find_symbol(native::Library::ibverbs, kName, *node);
+    void* shown = theirs ? ::dlvsym(RTLD_DEFAULT, kName, *node) : nullptr;
+    if (shown && shown != theirs) std::memcpy(shown, theirs, 1);
+  }
 }
 
 /// ENOSYS is the system library's word for a kernel without RDMA.

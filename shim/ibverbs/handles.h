@@ -6,10 +6,12 @@
 
 #include "verbs/ah.h"
 #include "verbs/comp_channel.h"
+#include "verbs/comp_cntr.h"
 #include "verbs/context.h"
 #include "verbs/cq.h"
 #include "verbs/device.h"
 #include "verbs/dm.h"
+#include "verbs/dmah.h"
 #include "verbs/mr.h"
 #include "verbs/mw.h"
 #include "verbs/pd.h"
@@ -29,6 +31,8 @@ inline ibv_mr* handle(Mr& mr) { return &mr.abi; }
 inline ibv_comp_channel* handle(CompChannel& channel) { return &channel.abi; }
 inline ibv_cq* handle(Cq& cq) { return reinterpret_cast<ibv_cq*>(&cq.abi); }
 inline ibv_ah* handle(Ah& ah) { return &ah.abi; }
+inline ibv_comp_cntr* handle(CompCntr& counter) { return &counter.abi; }
+inline ibv_dmah* handle(Dmah& dmah) { return &dmah.abi; }
 inline ibv_srq* handle(Srq& srq) { return &srq.abi; }
 inline ibv_xrcd* handle(Xrcd& xrcd) { return &xrcd.abi; }
 inline ibv_qp* handle(Qp& qp) { return &qp.abi.qp_base; }

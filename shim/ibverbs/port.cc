@@ -12,6 +12,13 @@ VB_DOOR int ibv_query_port(ibv_context* context, uint8_t port, _compat_ibv_port_
   return errno_entry([&] { return query_port(context, port, attr, kFirstSize); });
 }
 
+VB_DOOR int ibv_query_port_speed(ibv_context* context, uint32_t port, uint64_t* speed) {
+  if (!ours(context)) return native_ibv_query_port_speed(context, port, speed);
+  Result<uint64_t> result = guarded([&] { return query_port_speed(context, port); });
+  if (result) *speed = *result;
+  return result.error();
+}
+
 /// An empty entry of the table reads as zeros here.
 VB_DOOR int ibv_query_gid(ibv_context* context, uint8_t port, int index, ibv_gid* gid) {
   if (!ours(context)) return native_ibv_query_gid(context, port, index, gid);

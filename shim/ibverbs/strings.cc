@@ -28,7 +28,7 @@ VB_DOOR const char* ibv_port_state_str(ibv_port_state state) {
 }
 
 VB_DOOR const char* ibv_event_type_str(ibv_event_type event) {
-  switch (event) {
+  switch (static_cast<int>(event)) {
     case IBV_EVENT_CQ_ERR: return "CQ error";
     case IBV_EVENT_QP_FATAL: return "local work queue catastrophic error";
     case IBV_EVENT_QP_REQ_ERR: return "invalid request local work queue error";
@@ -49,6 +49,7 @@ VB_DOOR const char* ibv_event_type_str(ibv_event_type event) {
     case IBV_EVENT_CLIENT_REREGISTER: return "client reregistration";
     case IBV_EVENT_GID_CHANGE: return "GID table change";
     case IBV_EVENT_WQ_FATAL: return "WQ fatal";
+    case IBV_EVENT_DEVICE_SPEED_CHANGE: return "device link speed change";
     default: return "unknown";
   }
 }
@@ -79,6 +80,26 @@ VB_DOOR const char* ibv_wc_status_str(ibv_wc_status status) {
     case IBV_WC_GENERAL_ERR: return "general error";
     case IBV_WC_TM_ERR: return "tag matching error";
     case IBV_WC_TM_RNDV_INCOMPLETE: return "tag matching rendezvous incomplete";
+    default: return "unknown";
+  }
+}
+
+VB_DOOR const char* ibv_wr_opcode_str(ibv_wr_opcode opcode) {
+  switch (static_cast<int>(opcode)) {
+    case IBV_WR_RDMA_WRITE: return "rdma-write";
+    case IBV_WR_RDMA_WRITE_WITH_IMM: return "rdma-write-with-imm";
+    case IBV_WR_SEND: return "send";
+    case IBV_WR_SEND_WITH_IMM: return "send-with-imm";
+    case IBV_WR_RDMA_READ: return "rdma-read";
+    case IBV_WR_ATOMIC_CMP_AND_SWP: return "atomic-cmp-and-swp";
+    case IBV_WR_ATOMIC_FETCH_AND_ADD: return "atomic-fetch-and-add";
+    case IBV_WR_LOCAL_INV: return "local-inv";
+    case IBV_WR_BIND_MW: return "bind-mw";
+    case IBV_WR_SEND_WITH_INV: return "send-with-inv";
+    case IBV_WR_TSO: return "tso";
+    case IBV_WR_DRIVER1: return "driver1";
+    case IBV_WR_FLUSH: return "flush";
+    case IBV_WR_ATOMIC_WRITE: return "atomic-write";
     default: return "unknown";
   }
 }

@@ -109,6 +109,15 @@ void overlay_context(verbs_context& table) {
   table.open_qp = table_open_qp;
 }
 
+void overlay_newer(NewerSlots& slots) {
+  slots.free_buf = ibv_free_buf;
+  slots.alloc_buf = ibv_alloc_buf;
+  slots.dm_export_dmabuf_fd = ibv_dm_export_dmabuf_fd;
+  slots.reg_mr_ex = ibv_reg_mr_ex;
+  slots.dealloc_dmah = ibv_dealloc_dmah;
+  slots.alloc_dmah = ibv_alloc_dmah;
+}
+
 }  // namespace
 
 void fill_tables(Context& context) {
@@ -119,6 +128,7 @@ void fill_tables(Context& context) {
   overlay_device_memory(context.abi);
   overlay_context(context.abi);
   overlay_domains(context.abi);
+  overlay_newer(context.newer);
   context.abi.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
   context.abi.sz = kVerbsContextSize;
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <infiniband/sa.h>
+#include <infiniband/verbatim.h>
 #include <infiniband/verbs.h>
+#include <infiniband/verbs_newer.h>
 #include <rdma/ib_user_sa.h>
 #include <rdma/ib_user_verbs.h>
 

@@ -56,7 +56,12 @@ void QueuePair::complete_send(const SendWqe& wqe, ibv_wc_status status, uint32_t
   cqe.qp_num = qpn;
   cqe.src_qp = path.dest_qpn;
   send_queue.retire();
-  if ((signaled || status != IBV_WC_SUCCESS) && !mute) complete(*config.send_cq, cqe, false);
+  if (mute) return;
+  if (signaled || status != IBV_WC_SUCCESS) {
+    complete(*config.send_cq, cqe, false);
+  } else {
+    count(cqe);
+  }
 }
 
 bool QueuePair::resolve_sges(SendWqe& wqe, unsigned access) {

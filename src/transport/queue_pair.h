@@ -9,9 +9,11 @@
 #include <atomic>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <span>
 
 #include "base/list.h"
+#include "transport/comp_counter.h"
 #include "transport/completion_queue.h"
 #include "transport/memory.h"
 #include "transport/receive_queue.h"
@@ -83,15 +85,25 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   uint64_t timer_deadline = 0;              ///< of Lane::start_timer
   std::atomic<bool> kicked{false};          ///< on the lane's list of posted work
   QueuePair* next_kicked = nullptr;
+  std::unique_ptr<AttachedCounters> counters;  ///< nullptr: none, as with most
 
   /// Completes to a queue. If it overflows, this queue pair fails as soon as nobody is at work in it.
   void complete(CompletionQueue& queue, const Cqe& cqe, bool solicited) {
+    count(cqe);
     if (!queue.push(cqe, solicited)) [[unlikely]]
       overran();
   }
   /// A completion queue has no room for what is done here. InfiniBand specification, 11.6.3.1.
   void completion_lost();
 
+  /// A completion that no queue is told of, because it was not asked for: it counts all the same.
+  void count(const Cqe& cqe) const {
+    if (counters) counters->count(counted(cqe.opcode), cqe.status == IBV_WC_SUCCESS, cqe.byte_len);
+  }
+  /// The peer has read or written `length` bytes here, or was refused.
+  void count_remote(bool read, bool success, uint64_t length) const {
+    if (counters) counters->count(read ? Counted::kRemoteRead : Counted::kRemoteWrite, success, length);
+  }
   ReceiveQueue& receives() { return config.shared_receives ? *config.shared_receives : receive_queue; }
   ibv_qp_state state() const { return state_.load(std::memory_order_acquire); }
   void set_state(ibv_qp_state state) { state_.store(state, std::memory_order_release); }

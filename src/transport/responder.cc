@@ -203,6 +203,7 @@ Responder::Outcome Responder::execute_write(const Packet& packet, Operation* ope
   }
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
   if (!copy_in(packet.payload)) return refuse_fault(packet);
+  qp_.count_remote(false, true, packet.length);
   if (consumes_receive(packet)) deliver(packet, receive_);
   return Outcome::kDone;
 }
@@ -223,6 +224,7 @@ Responder::Outcome Responder::execute_read(const Packet& packet, Operation* oper
   unsigned char* body = answer(packet.header.msn, Kind::kReadResponse, packet.length);
   if (!body) return Outcome::kLater;
   if (from) memcpy(body, from, packet.length);
+  qp_.count_remote(true, true, packet.length);
   return Outcome::kDone;
 }
 
@@ -383,6 +385,9 @@ bool Responder::finish_move(Operation& operation) {
   }
   release_regions(operation);
   srq_ = operation.srq;
+  if (packet.header.kind == Kind::kRead || packet.header.kind == Kind::kWrite) {
+    qp_.count_remote(packet.header.kind == Kind::kRead, true, packet.length);
+  }
   if (consumes_receive(packet)) deliver(packet, operation.receive);
   return pop_done();
 }
@@ -538,6 +543,9 @@ Responder::Outcome Responder::refuse(const Packet& packet, const Refusal& refusa
   if (early_) return Outcome::kLater;
   if (refusal.receive != IBV_WC_SUCCESS) receive_error(packet, refusal.receive);
   if (!qp_.reliable() && refusal.receive == IBV_WC_SUCCESS) return Outcome::kDropped;
+  if (packet.header.kind == Kind::kRead || packet.header.kind == Kind::kWrite) {
+    qp_.count_remote(packet.header.kind == Kind::kRead, false, 0);
+  }
   owe_nak(packet, refusal.code, 0);  // To a UC requester it only says that the message is dealt with.
   if (refusal.event >= 0) qp_.config.listener->async_event(static_cast<ibv_event_type>(refusal.event));
   if (executing_) executing_->has_receive = false;  // It is complete, not to be flushed again.

@@ -54,6 +54,7 @@ VB_API Result<void> query_device(ibv_context* context, ibv_device_attr& attr);
 VB_API Result<void> query_device_ex(ibv_context* context, const ibv_query_device_ex_input* input,
                                     ibv_device_attr_ex* attr, size_t attr_size);
 VB_API Result<void> query_port(ibv_context* context, uint8_t port, void* attr, size_t attr_size);
+VB_API Result<uint64_t> query_port_speed(ibv_context* context, uint32_t port);  ///< in units of 100 Mb/s
 VB_API Result<union ibv_gid> query_gid(ibv_context* context, uint8_t port, int index);
 VB_API Result<void> query_gid_ex(ibv_context* context, uint32_t port, uint32_t index, ibv_gid_entry* entry,
                                  uint32_t flags, size_t entry_size);

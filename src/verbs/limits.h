@@ -49,6 +49,9 @@ inline constexpr uint32_t kMaxMsgSize = uint32_t{1} << 31;  // the InfiniBand ma
 // Address handles cost memory only.
 inline constexpr int kMaxAh = 1 << 24;
 
+/// Completion counters cost their memory only.
+inline constexpr uint32_t kMaxCompCntr = 1 << 20;
+
 /// The device's clock, which stamps completions, counts the host's CLOCK_MONOTONIC in nanoseconds.
 inline constexpr uint64_t kCoreClockKhz = 1'000'000;
 

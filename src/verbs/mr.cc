@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "transport/engine.h"
+#include "verbs/dmah.h"
 #include "verbs/mappings.h"
 #include "verbs/share.h"
 
@@ -136,6 +137,7 @@ Result<void> dereg_mr(Mr& mr) {
   guard.unlock();
   Context::from(mr.abi.context).share->remove(mr.abi.handle);
   --Pd::from(mr.abi.pd).uses;
+  drop_hints(mr);
   delete &mr;
   return {};
 }

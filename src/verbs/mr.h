@@ -13,6 +13,8 @@
 
 namespace vb {
 
+struct Dmah;
+
 /// A registration as it can be imported: through several handles.
 struct SharedRegion {
   MemoryRegion* region = nullptr;
@@ -22,6 +24,7 @@ struct SharedRegion {
 struct Mr {
   ibv_mr abi{};
   std::shared_ptr<SharedRegion> shared = std::make_shared<SharedRegion>();
+  Dmah* dmah = nullptr;  ///< with the hints that it was registered with
 
   MemoryRegion& region() { return *shared->region; }
   static Mr& from(ibv_mr* mr) { return *reinterpret_cast<Mr*>(mr); }

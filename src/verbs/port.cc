@@ -86,6 +86,13 @@ Result<void> query_port(ibv_context* context, uint8_t port, void* attr, size_t a
   return {};
 }
 
+Result<uint64_t> query_port_speed(ibv_context* context, uint32_t port) {
+  constexpr uint64_t kUnitMbps = 100;
+  if (port != 1) return Error{EINVAL};
+  const std::shared_lock guard(device_lock());
+  return std::max<uint64_t>(speed_of(Device::from(context->device)) / kUnitMbps, 1);
+}
+
 Result<uint16_t> query_pkey(ibv_context*, uint8_t port, int index) {
   if (port != 1 || index < 0 || index >= kPkeyTableLength) return Error{EINVAL};
   return htobe16(kDefaultPkey);

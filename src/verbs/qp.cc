@@ -14,6 +14,7 @@
 #include "transport/datagram_queue_pair.h"
 #include "transport/engine.h"
 #include "verbs/async_events.h"
+#include "verbs/comp_cntr.h"
 #include "verbs/device_registry.h"
 #include "verbs/limits.h"
 #include "verbs/qp_state.h"
@@ -332,6 +333,7 @@ Result<void> destroy_qp(Qp& qp) {
   const ibv_qp_init_attr used = qp.real ? ibv_qp_init_attr{} : qp.init;
   Xrcd* xrcd = qp.xrcd;
   if (qp.real) delete &qp;
+  if (last) detach_comp_cntrs(target);
   if (last) delete &target;
   use(used, {context, pd, xrcd}, -1);  // not earlier: a parent domain's allocator took the rings back just now
   release(context);

@@ -19,6 +19,7 @@
 namespace vb {
 
 class FrameTarget;
+struct CompCntr;
 
 /// ibv_qp is the head of ibv_qp_ex, so that one object serves both.
 struct Qp {
@@ -37,9 +38,10 @@ struct Qp {
   uint64_t send_ops = 0;        ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP
   SendWqe* building = nullptr;  ///< the WR that a builder is at
   int build_error = 0;
-  FrameTarget* frames = nullptr;  ///< where steered frames go: of raw packet queue pairs only
-  std::atomic<int> flows{0};      ///< steering rules that lead here
-  unsigned async_sent = 0;        ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
+  FrameTarget* frames = nullptr;    ///< where steered frames go: of raw packet queue pairs only
+  std::atomic<int> flows{0};        ///< steering rules that lead here
+  std::vector<CompCntr*> counters;  ///< attached ones
+  unsigned async_sent = 0;          ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
 
   // An XRC target, which may have several handles (ibv_open_qp). Lane's lock.
   Qp* real = nullptr;       ///< of a further handle: the one that was created, which lives as long as any

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A program of the newest release runs: what came since the distribution's release does what it says."""
+import unittest
+
+import doors
+
+
+class Newer(unittest.TestCase):
+    def test_over_shm_and_tcp(self):
+        for provider in ("shm", "tcp"):
+            with self.subTest(provider=provider):
+                result = doors.by_launcher(["--device", "vb_lo", "--provider", provider, doors.program("newer")])
+                self.assertEqual((result.returncode, result.stdout), (0, "newer: all right\n"), result.stderr)
+
+    def test_what_vanished_from_the_headers_is_there_again(self):
+        for language in ("c", "cxx"):
+            with self.subTest(language=language):
+                result = doors.by_launcher(["--device", "vb_lo", doors.program("vanished_" + language)])
+                self.assertEqual((result.returncode, result.stdout), (0, "vanished: all right\n"), result.stderr)
+
+
+unittest.main(verbosity=2)
