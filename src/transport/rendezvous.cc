@@ -9,10 +9,7 @@
 
 namespace vb {
 
-void Rendezvous::start(const ReceiveWqe& receive, const TagHeader& header) {
-  waiting_.push_back({receive, header});
-  qp_.run();
-}
+void Rendezvous::start(const ReceiveWqe& receive, const TagHeader& header) { waiting_.push_back({receive, header}); }
 
 void Rendezvous::post() {
   if (waiting_.empty() || qp_.state() != IBV_QPS_RTS) return;

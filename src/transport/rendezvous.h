@@ -22,7 +22,7 @@ class Rendezvous {
 
   explicit Rendezvous(ConnectedQueuePair& qp) : qp_(qp) {}
 
-  /// Brings the data that `header` announces to `receive`, which has room for it.
+  /// Takes up bringing the data that `header` announces to `receive`, which has room for it. post() begins.
   void start(const ReceiveWqe& receive, const TagHeader& header);
   /// Posts what waits, if the program is not at the send queue just now.
   void post();

@@ -494,6 +494,9 @@ void Responder::reset() {
 
 void Responder::retire(const Packet& packet) {
   done_ = packet.header.msn + 1;
+  // Not before: what is sent now acknowledges the message that announced the data.
+  if (qp_.rendezvous && qp_.rendezvous->waiting()) [[unlikely]]
+    qp_.run();
   // The answer to a read says as much as an acknowledgement.
   if (!reads_back(packet.header.kind)) qp_.config.lane->owe(qp_);
 }
