@@ -2,11 +2,13 @@
 """A program under test: started with a mark in its environment, waited for within bounds, ended by its own id."""
 
 import os
+import select
 import signal
 import subprocess
 import tempfile
 import time
 import uuid
+import weakref
 
 from . import proc
 
@@ -41,6 +43,8 @@ class Process:
         self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
                                       start_new_session=True, env=environment)
         self.pid = self.child.pid
+        self.pidfd = os.pidfd_open(self.pid)
+        weakref.finalize(self, os.close, self.pidfd)
         Process.started.append(self.pid)
 
     def text(self):
@@ -52,7 +56,10 @@ class Process:
 
     def wait(self, seconds):
         """The exit status (negative for a signal), or None when the time is over."""
-        eventually(lambda: not self.running(), seconds)
+        if self.running():
+            end = select.poll()
+            end.register(self.pidfd, select.POLLIN)
+            end.poll(max(0, seconds) * 1000)
         return self.child.poll()
 
     def must_end_well(self, seconds):
