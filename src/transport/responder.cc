@@ -148,7 +148,7 @@ Responder::Outcome Responder::execute_send(const Packet& packet, Operation* oper
   Outcome checked = check_invalidation(packet);
   if (checked != Outcome::kDone) return checked;
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
-  if (!copy_in(packet.payload)) return refuse_fault(packet);
+  if (!copy_in(packet.payload)) return refuse_fault(packet, consumes_receive(packet));
   deliver(packet, receive_);
   return Outcome::kDone;
 }
@@ -173,8 +173,8 @@ bool Responder::copy_in(std::span<const unsigned char> payload) {
 }
 
 /// The keys are right, but the memory is not there: this side's fault.
-Responder::Outcome Responder::refuse_fault(const Packet& packet) {
-  if (consumes_receive(packet)) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
+Responder::Outcome Responder::refuse_fault(const Packet& packet, bool has_receive) {
+  if (has_receive) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
   return refuse(packet, {NakCode::kRemoteOperation, IBV_EVENT_QP_ACCESS_ERR});
 }
 
@@ -202,7 +202,7 @@ Responder::Outcome Responder::execute_write(const Packet& packet, Operation* ope
     if (taken != Outcome::kDone) return taken;
   }
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
-  if (!copy_in(packet.payload)) return refuse_fault(packet);
+  if (!copy_in(packet.payload)) return refuse_fault(packet, consumes_receive(packet));
   qp_.count_remote(false, true, packet.length);
   if (consumes_receive(packet)) deliver(packet, receive_);
   return Outcome::kDone;
@@ -218,7 +218,7 @@ Responder::Outcome Responder::execute_read(const Packet& packet, Operation* oper
   const unsigned char* from = packet.length ? segments_[0].address : nullptr;
   if (from && segments_[0].region->may_fault) {  // An answer that was begun cannot be taken back: fetched before.
     unsigned char* fetched = qp_.config.lane->scratch(packet.length);
-    if (!safe_copy(fetched, from, packet.length)) return refuse_fault(packet);
+    if (!safe_copy(fetched, from, packet.length)) return refuse_fault(packet, false);
     from = fetched;
   }
   unsigned char* body = answer(packet.header.msn, Kind::kReadResponse, packet.length);
@@ -412,7 +412,7 @@ bool Responder::end_move(Operation& operation) {
     return true;
   }
   if (operation.error == EFAULT || packet_is_flush(operation.packet)) {
-    if (refuse_fault(operation.packet) == Outcome::kDropped) retire(operation.packet);
+    if (refuse_fault(operation.packet, operation.has_receive) == Outcome::kDropped) retire(operation.packet);
     return true;
   }
   // A peer that cannot be reached for its data would not answer our requests either.

@@ -143,7 +143,8 @@ class Responder {
   bool resolve_receive(uint64_t length);
   Outcome resolve_target(const wire::Packet& packet, uint64_t address, uint32_t rkey, uint64_t length, unsigned access);
   bool copy_in(std::span<const unsigned char> payload);
-  Outcome refuse_fault(const wire::Packet& packet);
+  /// `has_receive`: a receive WR was taken for it, and ends with it.
+  Outcome refuse_fault(const wire::Packet& packet, bool has_receive);
   Outcome check_invalidation(const wire::Packet& packet);
   void deliver(const wire::Packet& packet, const ReceiveWqe& receive);
   void deliver(const wire::Packet& packet, Cqe cqe);

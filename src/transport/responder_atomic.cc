@@ -21,7 +21,7 @@ Responder::Outcome Responder::execute_atomic(const Packet& packet) {
   if (found != Outcome::kDone) return found;
   auto* target = reinterpret_cast<uint64_t*>(segments_[0].address);
   if (reinterpret_cast<uintptr_t>(target) % 8 != 0) return refuse(packet, invalid);
-  if (segments_[0].region->may_fault && !bring_in(target, sizeof *target, true)) return refuse_fault(packet);
+  if (segments_[0].region->may_fault && !bring_in(target, sizeof *target, true)) return refuse_fault(packet, false);
   // The room comes first: an atomic must not be executed twice.
   unsigned char* body = answer(packet.header.msn, Kind::kAtomicResponse, sizeof(uint64_t));
   if (!body) return Outcome::kLater;
@@ -44,7 +44,7 @@ Responder::Outcome Responder::execute_atomic_write(const Packet& packet) {
   if (reinterpret_cast<uintptr_t>(target) % 8 != 0) {
     return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
   }
-  if (segments_[0].region->may_fault && !bring_in(target, sizeof *target, true)) return refuse_fault(packet);
+  if (segments_[0].region->may_fault && !bring_in(target, sizeof *target, true)) return refuse_fault(packet, false);
   uint64_t value;
   memcpy(&value, packet.payload.data(), sizeof value);
   __atomic_store_n(target, value, __ATOMIC_RELEASE);

@@ -56,7 +56,7 @@ Responder::Outcome Responder::deliver_unexpected(const Packet& packet, Operation
   if (taken != Outcome::kDone) return taken;
   if (room(receive_) < packet.length) return refuse(packet, {NakCode::kInvalidRequest, -1, IBV_WC_LOC_LEN_ERR});
   if (!resolve_receive(packet.length)) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
-  copy_in(packet.payload);
+  if (!copy_in(packet.payload)) return refuse_fault(packet, true);
   Cqe cqe;
   cqe.wr_id = receive_.wr_id;
   cqe.opcode = opcode;
@@ -69,7 +69,7 @@ Responder::Outcome Responder::deliver_eager(const Packet& packet, const TagHeade
   std::span<const unsigned char> payload = packet.payload.subspan(sizeof(ibv_tmh));
   if (room(receive_) < payload.size()) return refuse(packet, {NakCode::kInvalidRequest, -1, IBV_WC_LOC_LEN_ERR});
   if (!resolve_receive(payload.size())) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
-  copy_in(payload);
+  if (!copy_in(payload)) return refuse_fault(packet, true);
   Cqe cqe;
   cqe.wr_id = receive_.wr_id;
   cqe.opcode = IBV_WC_TM_RECV;
