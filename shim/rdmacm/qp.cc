@@ -192,6 +192,9 @@ Result<void> create_qp(Id& id, ibv_pd* pd, ibv_qp_init_attr& attr) {
   }
   if (!pd) return Error{EINVAL};
   if (auto fine = check_request(id, attr, pd); !fine) return fine;
+  // Adapters keep inline data where the SGEs would be, and programs have come to send a few bytes so without asking.
+  uint32_t sges = std::min<uint32_t>(attr.cap.max_send_sge, 4);
+  attr.cap.max_inline_data = std::max<uint32_t>(attr.cap.max_inline_data, sges * sizeof(ibv_sge));
   if (auto made = make_cqs(id, attr); !made) return made;
   return keep(id, pd, ibv_create_qp(pd, &attr));
 }

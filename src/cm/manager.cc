@@ -54,7 +54,10 @@ Result<Manager*> Manager::get() {
     on_fork(forget_manager);
     atexit(part);
   }
-  engine().lane.queue_pair_lost = lost;
+  {
+    auto guard = engine().lane.hold();
+    engine().lane.queue_pair_lost = lost;
+  }
   the_manager.store(manager.get(), std::memory_order_release);
   return manager.release();
 }

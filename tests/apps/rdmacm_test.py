@@ -149,9 +149,9 @@ def main():
     suite.case("ucmatose, nobody listens", ucmatose_refused, suite)
     suite.case("cmtime, 1000 connections", cmtime, suite, 1000)
     suite.case("rdma_client and rdma_server", endpoints, suite, "")
+    suite.case("rdma_xclient and rdma_xserver", endpoints, suite, "x")
     claim(UDADDY_PORT)
     suite.case("udaddy", udaddy, suite, [])
-    suite.case("udaddy, 10 of them", udaddy, suite, ["-c", "10", "-C", "3"])
     for verb in ("send", "write", "read", "atomic"):
         for measure in ("bw", "lat"):
             flags = [] if verb == "atomic" else ["-s", "64"]
