@@ -101,6 +101,7 @@ ibv_device_attr_ex attributes_ex(const Device& device) {
   attr.orig_attr = attributes(device);
   attr.device_cap_flags_ex = attr.orig_attr.device_cap_flags | kExtendedCapabilities;
   attr.odp_caps = on_demand_caps();
+  attr.xrc_odp_caps = attr.odp_caps.per_transport_caps.rc_odp_caps;
   attr.max_dm_size = kMaxDmSize;
   attr.phys_port_cnt_ex = 1;
   attr.tm_caps = {kMaxRendezvousHeader, kMaxTags, IBV_TM_CAP_RC, kMaxTagOps, kMaxSrqSge};
