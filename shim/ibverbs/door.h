@@ -18,6 +18,9 @@ void overlay_domains(verbs_context& table);  ///< td.cc
 void overlay_windows(ibv_context_ops& ops);
 void overlay_regions(verbs_context& table);
 void overlay_device_memory(verbs_context& table);
+void overlay_counters(verbs_context& table);     ///< counters.cc
+void overlay_flows(verbs_context& table);        ///< flow.cc
+void overlay_work_queues(verbs_context& table);  ///< wq.cc
 void fill_accessors(Cq& cq);
 void fill_builders(Qp& qp);
 

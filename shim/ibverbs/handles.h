@@ -8,22 +8,30 @@
 #include "verbs/comp_channel.h"
 #include "verbs/comp_cntr.h"
 #include "verbs/context.h"
+#include "verbs/counters.h"
 #include "verbs/cq.h"
 #include "verbs/device.h"
 #include "verbs/dm.h"
 #include "verbs/dmah.h"
+#include "verbs/flow.h"
 #include "verbs/mr.h"
 #include "verbs/mw.h"
 #include "verbs/pd.h"
 #include "verbs/qp.h"
+#include "verbs/rwq_ind_table.h"
 #include "verbs/srq.h"
 #include "verbs/td.h"
+#include "verbs/wq.h"
 #include "verbs/xrcd.h"
 
 namespace vb {
 
 inline ibv_context* handle(Context& context) { return &context.abi.context; }
 inline ibv_pd* handle(Pd& pd) { return &pd.abi; }
+inline ibv_counters* handle(Counters& counters) { return &counters.abi; }
+inline ibv_flow* handle(Flow& flow) { return &flow.abi; }
+inline ibv_wq* handle(Wq& wq) { return &wq.abi; }
+inline ibv_rwq_ind_table* handle(RwqIndTable& table) { return &table.abi; }
 inline ibv_td* handle(Td& td) { return &td.abi; }
 inline ibv_dm* handle(Dm& dm) { return &dm.abi; }
 inline ibv_mw* handle(Mw& mw) { return &mw.abi; }

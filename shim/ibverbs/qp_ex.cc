@@ -63,10 +63,7 @@ void builder_bind_mw(ibv_qp_ex* qp, ibv_mw* mw, uint32_t rkey, const ibv_mw_bind
 
 void builder_local_inv(ibv_qp_ex* qp, uint32_t rkey) { wr_begin(of(qp), IBV_WR_LOCAL_INV, {}, rkey); }
 
-void builder_send_tso(ibv_qp_ex* qp, void*, uint16_t, uint16_t) {
-  report_unsupported<"ibv_wr_send_tso">();
-  wr_begin(of(qp), IBV_WR_TSO, {}, 0);
-}
+void builder_send_tso(ibv_qp_ex* qp, void* header, uint16_t size, uint16_t mss) { wr_tso(of(qp), header, size, mss); }
 
 void builder_atomic_write(ibv_qp_ex* qp, uint32_t rkey, uint64_t address, const void* value) {
   wr_atomic_write(of(qp), {address, rkey}, value);

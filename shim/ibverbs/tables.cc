@@ -2,6 +2,7 @@
 // ibv_context.ops and verbs_context. ibv_post_send, ibv_poll_cq and many more are inline functions of the program that
 // call through these tables: this is where the data path enters.
 #include "door.h"
+#include "verbs/raw_qp.h"
 
 namespace vb::door {
 namespace {
@@ -50,6 +51,10 @@ ibv_qp* table_create_qp_ex(ibv_context* context, ibv_qp_init_attr_ex* attr) {
   return qp;
 }
 
+int table_modify_qp_rate_limit(ibv_qp* qp, ibv_qp_rate_limit_attr* attr) {
+  return errno_entry([&] { return modify_qp_rate_limit(Qp::from(qp), *attr); });
+}
+
 ibv_srq* table_create_srq_ex(ibv_context* context, ibv_srq_init_attr_ex* attr) {
   return pointer_entry([&] { return create_srq_ex(Context::from(context), *attr); });
 }
@@ -95,6 +100,7 @@ void overlay_ops(ibv_context_ops& ops) {
 }
 
 void overlay_context(verbs_context& table) {
+  table.modify_qp_rate_limit = table_modify_qp_rate_limit;
   table.query_port = table_query_port;
   table.query_device_ex = table_query_device_ex;
   table.query_rt_values = table_query_rt_values;
@@ -129,6 +135,9 @@ void fill_tables(Context& context) {
   overlay_context(context.abi);
   overlay_domains(context.abi);
   overlay_newer(context.newer);
+  overlay_counters(context.abi);
+  overlay_flows(context.abi);
+  overlay_work_queues(context.abi);
   context.abi.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
   context.abi.sz = kVerbsContextSize;
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "transport/multicast.h"
+#include "transport/raw_queue_pair.h"
 #include "verbs/device.h"
 #include "verbs/limits.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 constexpr unsigned kCapabilities =
     IBV_DEVICE_CURR_QP_STATE_MOD | IBV_DEVICE_SYS_IMAGE_GUID | IBV_DEVICE_RC_RNR_NAK_GEN | IBV_DEVICE_SRQ_RESIZE |
-    IBV_DEVICE_XRC | IBV_DEVICE_MEM_WINDOW | IBV_DEVICE_MEM_WINDOW_TYPE_2B | IBV_DEVICE_MEM_MGT_EXTENSIONS;
+    IBV_DEVICE_XRC | IBV_DEVICE_MEM_WINDOW | IBV_DEVICE_MEM_WINDOW_TYPE_2B | IBV_DEVICE_MEM_MGT_EXTENSIONS |
+    IBV_DEVICE_RAW_IP_CSUM | IBV_DEVICE_MANAGED_FLOW_STEERING;
 
 void fill_identity(const Device& device, ibv_device_attr& attr) {
   std::strncpy(attr.fw_ver, VERBATIM_VERSION, sizeof(attr.fw_ver) - 1);
@@ -96,6 +98,20 @@ void fill_pci_atomics(ibv_device_attr_ex& attr) {
   attr.pci_atomic_caps.compare_swap = kEightBytes;
 }
 
+/// What raw packet queue pairs do: see docs/raw-packets.md.
+void fill_raw_packets(ibv_device_attr_ex& attr) {
+  constexpr uint32_t kRaw = 1u << IBV_QPT_RAW_PACKET;
+  attr.tso_caps = {kMaxTso, kRaw};
+  attr.rss_caps.supported_qpts = kRaw;
+  attr.rss_caps.max_rwq_indirection_tables = kMaxRwqIndTables;
+  attr.rss_caps.max_rwq_indirection_table_size = 1u << kLogMaxRwqIndTable;
+  attr.rss_caps.rx_hash_fields_mask = kRxHashFields;
+  attr.rss_caps.rx_hash_function = IBV_RX_HASH_FUNC_TOEPLITZ;
+  attr.max_wq_type_rq = kMaxQp;
+  attr.packet_pacing_caps = {1, kMaxRateLimit, kRaw};
+  attr.raw_packet_caps = IBV_RAW_PACKET_CAP_CVLAN_STRIPPING | IBV_RAW_PACKET_CAP_IP_CSUM;
+}
+
 ibv_device_attr_ex attributes_ex(const Device& device) {
   ibv_device_attr_ex attr{};
   attr.orig_attr = attributes(device);
@@ -107,6 +123,7 @@ ibv_device_attr_ex attributes_ex(const Device& device) {
   attr.tm_caps = {kMaxRendezvousHeader, kMaxTags, IBV_TM_CAP_RC, kMaxTagOps, kMaxSrqSge};
   attr.cq_mod_caps = {UINT16_MAX, UINT16_MAX};
   fill_clock(attr);
+  fill_raw_packets(attr);
   fill_pci_atomics(attr);
   return attr;
 }

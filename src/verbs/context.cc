@@ -10,6 +10,7 @@
 #include "verbs/qp.h"
 #include "verbs/share.h"
 #include "verbs/srq.h"
+#include "verbs/wq.h"
 
 namespace vb {
 
@@ -99,6 +100,10 @@ Acknowledged counters(const ibv_async_event& event) {
     case IBV_EVENT_SRQ_LIMIT_REACHED: {
       Srq& srq = Srq::from(event.element.srq);
       return {&srq.abi.mutex, &srq.abi.cond, &srq.abi.events_completed, &srq.async_sent};
+    }
+    case IBV_EVENT_WQ_FATAL: {
+      Wq& wq = Wq::from(event.element.wq);
+      return {&wq.abi.mutex, &wq.abi.cond, &wq.abi.events_completed, &wq.async_sent};
     }
     default: return {};
   }

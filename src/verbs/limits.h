@@ -52,6 +52,12 @@ inline constexpr int kMaxAh = 1 << 24;
 /// Completion counters cost their memory only.
 inline constexpr uint32_t kMaxCompCntr = 1 << 20;
 
+// Raw packets.
+inline constexpr uint32_t kLogMaxRwqIndTable = 12;
+inline constexpr uint32_t kMaxRwqIndTables = 1 << 16;
+inline constexpr uint32_t kMaxRateLimit = 100'000'000;  // kbit/s
+inline constexpr uint64_t kRxHashFields = 0x800001ff;   // IBV_RX_HASH_*: all of them
+
 /// The device's clock, which stamps completions, counts the host's CLOCK_MONOTONIC in nanoseconds.
 inline constexpr uint64_t kCoreClockKhz = 1'000'000;
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "transport/engine.h"
 #include "transport/opcodes.h"
+#include "transport/raw_queue_pair.h"
 #include "verbs/ah.h"
 #include "verbs/mw.h"
 #include "verbs/qp.h"
@@ -21,8 +22,13 @@ bool has_remote(uint8_t opcode) {
 
 bool is_datagram(const Qp& qp) { return qp.init.qp_type == IBV_QPT_UD; }
 
+int check_raw_opcode(const Qp& qp, uint8_t opcode) {
+  return opcode == IBV_WR_SEND || (opcode == IBV_WR_TSO && qp.max_tso_header != 0) ? 0 : EINVAL;
+}
+
 /// 0, or why a queue pair of this type does not take the opcode.
 int check_opcode(const Qp& qp, uint8_t opcode) {
+  if (qp.init.qp_type == IBV_QPT_RAW_PACKET) return check_raw_opcode(qp, opcode);
   if (is_datagram(qp)) return opcode == IBV_WR_SEND || opcode == IBV_WR_SEND_WITH_IMM ? 0 : EINVAL;
   if (qp.init.qp_type == IBV_QPT_XRC_RECV) return EINVAL;
   switch (opcode) {
@@ -82,6 +88,13 @@ void put_address(SendWqe& wqe, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_
   wqe.address->retain();
   wqe.remote_qpn = remote_qpn;
   wqe.remote_qkey = remote_qkey;
+}
+
+int put_tso(Qp& qp, SendWqe& wqe, const void* header, uint16_t size, uint16_t mss) {
+  if (!header || size > qp.max_tso_header) return EINVAL;
+  TsoRequest::set(wqe, size, mss);
+  memcpy(TsoRequest::header(wqe, qp.transport.send_queue.max_sge()), header, size);
+  return 0;
 }
 
 bool names_queue_pair(uint32_t qpn) { return qpn <= 0xffffff; }
@@ -147,6 +160,10 @@ int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   auto count = static_cast<size_t>(wr.num_sge);
   if (wqe.opcode == IBV_WR_ATOMIC_WRITE && (wr.send_flags & IBV_SEND_INLINE)) {
     return put_word(wqe, wr.sg_list, count);
+  }
+  if (wqe.opcode == IBV_WR_TSO) {
+    if (int error = put_tso(qp, wqe, wr.tso.hdr, wr.tso.hdr_sz, wr.tso.mss)) return error;
+    return put_sges(qp.transport.send_queue, wqe, wr.sg_list, count);
   }
   bool copies = (wr.send_flags & IBV_SEND_INLINE) && !wqe.reads_back();
   SendQueue& queue = qp.transport.send_queue;
@@ -311,6 +328,12 @@ void wr_bind(Qp& qp, ibv_mw& mw, uint32_t rkey, const ibv_mw_bind_info& info) {
   wr_begin(qp, IBV_WR_BIND_MW, {}, 0);
   if (qp.build_error) return;
   qp.build_error = put_bind_type_2(*qp.building, mw, rkey, info);
+}
+
+void wr_tso(Qp& qp, const void* header, uint16_t size, uint16_t mss) {
+  wr_begin(qp, IBV_WR_TSO, {}, 0);
+  if (qp.build_error) return;
+  qp.build_error = put_tso(qp, *qp.building, header, size, mss);
 }
 
 void wr_sge_list(Qp& qp, const ibv_sge* list, size_t count) {

@@ -18,6 +18,7 @@
 #include "verbs/device_registry.h"
 #include "verbs/limits.h"
 #include "verbs/qp_state.h"
+#include "verbs/raw_qp.h"
 #include "verbs/route.h"
 #include "verbs/xrcd.h"
 
@@ -25,6 +26,7 @@ namespace vb {
 
 namespace {
 
+constexpr uint64_t kRawOps = IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_TSO;
 constexpr uint64_t kDatagramOps = IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_SEND_WITH_IMM;
 constexpr uint64_t kUnreliableOps = kDatagramOps | IBV_QP_EX_WITH_RDMA_WRITE | IBV_QP_EX_WITH_RDMA_WRITE_WITH_IMM |
                                     IBV_QP_EX_WITH_BIND_MW | IBV_QP_EX_WITH_LOCAL_INV;
@@ -40,6 +42,7 @@ uint64_t send_ops_of(ibv_qp_type type) {
     case IBV_QPT_XRC_SEND: return kReliableOps;
     case IBV_QPT_UC: return kUnreliableOps;
     case IBV_QPT_UD: return kDatagramOps;
+    case IBV_QPT_RAW_PACKET: return kRawOps;
     default: return 0;
   }
 }
@@ -79,12 +82,22 @@ bool fits(ibv_srq& srq, ibv_qp_type type) {
                                 : kind == IBV_SRQT_TM && type == IBV_QPT_RC;
 }
 
-Result<void> check(const Owner& owner, const ibv_qp_init_attr& attr, uint64_t send_ops) {
+/// What ibv_create_qp_ex may ask for beside an ibv_qp_init_attr.
+struct Extras {
+  uint64_t send_ops = 0;
+  uint32_t create_flags = 0;
+  uint16_t tso_header = 0;
+  bool strips_vlan = false;
+  const ibv_qp_init_attr_ex* spreads = nullptr;  ///< over an indirection table: it has no queues of its own
+};
+
+Result<void> check(const Owner& owner, const ibv_qp_init_attr& attr, const Extras& extras) {
+  if (extras.spreads) return owner.pd ? Result<void>() : Error{EINVAL};
   ibv_qp_type type = attr.qp_type;
   bool target = type == IBV_QPT_XRC_RECV, initiator = type == IBV_QPT_XRC_SEND;
   if (!target && !send_ops_of(type)) return Error{EOPNOTSUPP};
   if (target ? !owner.xrcd : !owner.pd || owner.xrcd) return Error{EINVAL};
-  if (target && send_ops) return Error{EINVAL};
+  if (target && extras.send_ops) return Error{EINVAL};
   if (!target && (!attr.send_cq || (!attr.recv_cq && !initiator))) return Error{EINVAL};
   if (attr.srq && !fits(*attr.srq, type)) return Error{EINVAL};
   const ibv_qp_cap& cap = attr.cap;
@@ -95,7 +108,7 @@ Result<void> check(const Owner& owner, const ibv_qp_init_attr& attr, uint64_t se
   if (target) return {};
   if (!attr.srq && !initiator && (over(cap.max_recv_wr, kMaxQpWr) || over(cap.max_recv_sge, kMaxSge)))
     return Error{EINVAL};
-  if (send_ops & ~send_ops_of(type)) return Error{EOPNOTSUPP};
+  if (extras.send_ops & ~send_ops_of(type)) return Error{EOPNOTSUPP};
   return {};
 }
 
@@ -142,36 +155,46 @@ void retire_handle(Qp& qp) {
   pthread_cond_destroy(&abi.cond);
 }
 
-Result<void> open_queues(QueuePair& transport, Pd* pd, const ibv_qp_init_attr& attr) {
+/// The rings' memory. Ring slots of a raw packet queue pair have room for the header of a TSO request.
+Result<void> open_queues(QueuePair& transport, Pd* pd, const ibv_qp_init_attr& attr, const Extras& extras) {
+  if (extras.spreads) return {};
   const ibv_qp_cap& cap = attr.cap;
   SharedReceiveQueue* srq = attr.srq ? &Srq::from(attr.srq).queue : nullptr;
   bool tags = srq && srq->tags;
   uint32_t sges = tags ? std::max(cap.max_send_sge, srq->max_sge()) : cap.max_send_sge;
   uint32_t extra = tags ? Rendezvous::kExtraSlots : 0;
   RingSource* memory = pd ? pd->source(RingKind::kSendQueue) : nullptr;
-  auto sends = transport.send_queue.open(cap.max_send_wr, sges, cap.max_inline_data, memory, extra);
+  const uint32_t large = extras.tso_header ? TsoRequest::room(sges, extras.tso_header) : 0;
+  auto sends = transport.send_queue.open(cap.max_send_wr, sges, std::max(cap.max_inline_data, large), memory, extra);
   if (!sends) return sends;
   if (tags) transport.connected()->rendezvous = std::make_unique<Rendezvous>(*transport.connected());
   memory = pd ? pd->source(RingKind::kReceiveQueue) : nullptr;
   return transport.receive_queue.open(cap.max_recv_wr, cap.max_recv_sge, memory);
 }
 
-std::unique_ptr<QueuePair> make_transport(ibv_qp_type type, Device& device) {
-  if (type == IBV_QPT_UD) return std::make_unique<DatagramQueuePair>(engine().router, device.qkey_violations);
-  return std::make_unique<ConnectedQueuePair>();
+using Transport = std::unique_ptr<QueuePair>;
+
+Result<Transport> make_transport(ibv_qp_type type, Device& device, const Extras& extras) {
+  if (extras.spreads) return make_spreader(device, *extras.spreads);
+  if (type == IBV_QPT_RAW_PACKET) return make_raw_transport(device);
+  if (type == IBV_QPT_UD) return Transport(new DatagramQueuePair(engine().router, device.qkey_violations));
+  return Transport(new ConnectedQueuePair);
 }
 
-Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, uint64_t send_ops) {
-  if (auto fine = check(owner, attr, send_ops); !fine) return Error{fine.error()};
+Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras) {
+  if (auto fine = check(owner, attr, extras); !fine) return Error{fine.error()};
   if (auto running = start_engine(); !running) return Error{running.error()};
-  if (attr.qp_type == IBV_QPT_XRC_RECV) attr.send_cq = attr.recv_cq = nullptr, attr.srq = nullptr;
-  grant(attr);
+  if (attr.qp_type == IBV_QPT_XRC_RECV || extras.spreads) attr.send_cq = attr.recv_cq = nullptr, attr.srq = nullptr;
+  if (!extras.spreads) grant(attr);
   Device& device = *owner.context.device;
-  auto qp = std::make_unique<Qp>(make_transport(attr.qp_type, device));
+  auto made = make_transport(attr.qp_type, device, extras);
+  if (!made) return Error{made.error()};
+  auto qp = std::make_unique<Qp>(std::move(*made));
   QueuePair& transport = qp->transport;
-  if (auto opened = open_queues(transport, owner.pd, attr); !opened) return Error{opened.error()};
+  if (auto opened = open_queues(transport, owner.pd, attr, extras); !opened) return Error{opened.error()};
   qp->init = attr;
-  qp->send_ops = send_ops;
+  qp->send_ops = extras.send_ops;
+  qp->max_tso_header = extras.tso_header;
   qp->xrcd = owner.xrcd;
   if (owner.xrcd) qp->domain = owner.xrcd->domain;
   Engine& self = engine();
@@ -193,6 +216,7 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, uint64_t send_ops) {
   if (!qpn) return Error{qpn.error()};
   transport.qpn = *qpn;
   if (qp->domain) qp->domain->join(*qpn >> kSlotBits);
+  if (attr.qp_type == IBV_QPT_RAW_PACKET) adopt_raw(*qp, extras.strips_vlan);
   self.lane.add(transport);
   guard.unlock();
   use(attr, owner, 1);
@@ -243,21 +267,50 @@ void Qp::Events::async_event(ibv_event_type type) {
 
 Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr) {
   if (attr.qp_type == IBV_QPT_XRC_RECV) return Error{EINVAL};  // it needs a domain: create_qp_ex
-  auto qp = make({Context::from(pd.abi.context), &pd}, attr, 0);
+  auto qp = make({Context::from(pd.abi.context), &pd}, attr, {});
   if (qp) attr.cap = (*qp)->init.cap;
   return qp;
 }
 
-Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr) {
-  constexpr uint32_t kKnown =
+namespace {
+
+uint32_t create_flags_of(ibv_qp_type type) {
+  switch (type) {
+    case IBV_QPT_UD: return IBV_QP_CREATE_BLOCK_SELF_MCAST_LB;
+    case IBV_QPT_RAW_PACKET: return IBV_QP_CREATE_CVLAN_STRIPPING;
+    default: return 0;
+  }
+}
+
+/// EOPNOTSUPP: what is not known, or not offered for this type.
+Result<Extras> extras_of(const ibv_qp_init_attr_ex& attr) {
+  constexpr uint32_t kAny =
       IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_XRCD | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS | IBV_QP_INIT_ATTR_CREATE_FLAGS;
-  if (attr.comp_mask & ~kKnown) return Error{EOPNOTSUPP};
+  constexpr uint32_t kSpread = IBV_QP_INIT_ATTR_IND_TABLE | IBV_QP_INIT_ATTR_RX_HASH;
+  const bool raw = attr.qp_type == IBV_QPT_RAW_PACKET;
+  const uint32_t known = raw ? kAny | kSpread | IBV_QP_INIT_ATTR_MAX_TSO_HEADER : kAny;
+  const auto has = [&](uint32_t bits) { return (attr.comp_mask & bits) != 0; };
+  if (has(~known)) return Error{EOPNOTSUPP};
+  const uint32_t flags = has(IBV_QP_INIT_ATTR_CREATE_FLAGS) ? attr.create_flags : 0;
+  if (flags & ~create_flags_of(attr.qp_type)) return Error{EOPNOTSUPP};
+  Extras extras;
+  extras.create_flags = flags;
+  if (has(IBV_QP_INIT_ATTR_SEND_OPS_FLAGS)) extras.send_ops = attr.send_ops_flags;
+  if (has(IBV_QP_INIT_ATTR_MAX_TSO_HEADER)) extras.tso_header = attr.max_tso_header;
+  if (extras.tso_header > kMaxTsoHeader) return Error{EINVAL};
+  extras.strips_vlan = flags & IBV_QP_CREATE_CVLAN_STRIPPING;
+  if (has(kSpread)) extras.spreads = &attr;
+  return extras;
+}
+
+}  // namespace
+
+Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr) {
+  auto extras = extras_of(attr);
+  if (!extras) return Error{extras.error()};
   Pd* pd = (attr.comp_mask & IBV_QP_INIT_ATTR_PD) && attr.pd ? &Pd::from(attr.pd) : nullptr;
   Xrcd* xrcd = (attr.comp_mask & IBV_QP_INIT_ATTR_XRCD) && attr.xrcd ? &Xrcd::from(attr.xrcd) : nullptr;
   if (attr.qp_type == IBV_QPT_XRC_RECV) pd = nullptr;
-  uint32_t flags = (attr.comp_mask & IBV_QP_INIT_ATTR_CREATE_FLAGS) ? attr.create_flags : 0;
-  uint32_t known_flags = attr.qp_type == IBV_QPT_UD ? IBV_QP_CREATE_BLOCK_SELF_MCAST_LB : 0;
-  if (flags & ~known_flags) return Error{EOPNOTSUPP};
   ibv_qp_init_attr plain{};
   plain.qp_context = attr.qp_context;
   plain.send_cq = attr.send_cq;
@@ -266,12 +319,13 @@ Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr) {
   plain.cap = attr.cap;
   plain.qp_type = attr.qp_type;
   plain.sq_sig_all = attr.sq_sig_all;
-  uint64_t send_ops = (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) ? attr.send_ops_flags : 0;
-  auto qp = make({context, pd, xrcd}, plain, send_ops);
+  auto qp = make({context, pd, xrcd}, plain, *extras);
   if (qp) {
     attr.cap = (*qp)->init.cap;
     if (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) (*qp)->abi.comp_mask = attr.comp_mask;
-    if (flags) static_cast<DatagramQueuePair&>((*qp)->transport).blocks_own_multicasts = true;
+    if (extras->create_flags & IBV_QP_CREATE_BLOCK_SELF_MCAST_LB) {
+      static_cast<DatagramQueuePair&>((*qp)->transport).blocks_own_multicasts = true;
+    }
   }
   return qp;
 }
@@ -353,6 +407,7 @@ bool values_fit(const ibv_qp_attr& attr, int mask) {
          !bad(IBV_QP_MAX_QP_RD_ATOMIC, attr.max_rd_atomic > kMaxRdAtomic) &&
          !bad(IBV_QP_MAX_DEST_RD_ATOMIC, attr.max_dest_rd_atomic > kMaxRdAtomic) &&
          !bad(IBV_QP_DEST_QPN, attr.dest_qp_num > 0xffffff) &&
+         !bad(IBV_QP_RATE_LIMIT, attr.rate_limit > kMaxRateLimit) &&
          // An Ethernet link routes by GID: without a global route header there is no path.
          !bad(IBV_QP_AV,
               !attr.ah_attr.is_global || attr.ah_attr.grh.sgid_index >= kGidTableLength || attr.ah_attr.port_num != 1);
@@ -455,6 +510,7 @@ Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
   keep(qp.attr, attr, mask);
   if (to == IBV_QPS_RESET) qp.attr = {};
   apply(qp.transport, qp.attr);
+  if (mask & IBV_QP_RATE_LIMIT) limit_rate(qp, attr.rate_limit, 0);
   if (mask & IBV_QP_STATE) {
     enter(qp, from, to, mask, attr, guard);
     handle.abi.qp_base.state = to;

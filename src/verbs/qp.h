@@ -38,6 +38,7 @@ struct Qp {
   uint64_t send_ops = 0;        ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP
   SendWqe* building = nullptr;  ///< the WR that a builder is at
   int build_error = 0;
+  uint16_t max_tso_header = 0;      ///< 0: it cuts no messages
   FrameTarget* frames = nullptr;    ///< where steered frames go: of raw packet queue pairs only
   std::atomic<int> flows{0};        ///< steering rules that lead here
   std::vector<CompCntr*> counters;  ///< attached ones
@@ -91,6 +92,7 @@ VB_API void wr_begin(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote,
                      uint32_t imm);  ///< imm: as it goes on the wire
 VB_API void wr_atomic(Qp& qp, ibv_wr_opcode opcode, RemoteAddress remote, uint64_t compare_add, uint64_t swap);
 VB_API void wr_ud_address(Qp& qp, ibv_ah* ah, uint32_t remote_qpn, uint32_t remote_qkey);
+VB_API void wr_tso(Qp& qp, const void* header, uint16_t size, uint16_t mss);
 VB_API void wr_xrc_srqn(Qp& qp, uint32_t srqn);
 VB_API void wr_atomic_write(Qp& qp, RemoteAddress remote, const void* value);
 /// `type`: 1 visible to all of the target (global), 2 in storage (persistent), or both. `level`: 0 the range, 1 the

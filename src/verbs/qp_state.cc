@@ -41,14 +41,17 @@ constexpr Row kRows[] = {
     {IBV_QPS_SQE, IBV_QPS_RTS, 0, 0, 0, IBV_QP_CUR_STATE | IBV_QP_ACCESS_FLAGS},
 };
 
-constexpr int kDatagramLive = IBV_QP_CUR_STATE | IBV_QP_QKEY;
-
-/// Unreliable datagrams: no peer, no retries, but a Q_Key.
-constexpr struct {
+/// For types that have nothing in common with connected ones.
+struct SpecialRow {
   ibv_qp_state from;
   ibv_qp_state to;
   Transition transition;
-} kDatagramRows[] = {
+};
+
+constexpr int kDatagramLive = IBV_QP_CUR_STATE | IBV_QP_QKEY;
+
+/// Unreliable datagrams: no peer, no retries, but a Q_Key.
+constexpr SpecialRow kDatagramRows[] = {
     {IBV_QPS_RESET, IBV_QPS_INIT, {true, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY, 0}},
     {IBV_QPS_INIT, IBV_QPS_INIT, {true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY}},
     {IBV_QPS_INIT, IBV_QPS_RTR, {true, 0, IBV_QP_PKEY_INDEX | IBV_QP_QKEY}},
@@ -60,8 +63,21 @@ constexpr struct {
     {IBV_QPS_SQE, IBV_QPS_RTS, {true, 0, kDatagramLive}},
 };
 
-Transition datagram_transition(ibv_qp_state from, ibv_qp_state to) {
-  for (const auto& row : kDatagramRows) {
+/// Raw packets: a port, and a rate.
+constexpr SpecialRow kRawRows[] = {
+    {IBV_QPS_RESET, IBV_QPS_INIT, {true, IBV_QP_PORT, 0}},
+    {IBV_QPS_INIT, IBV_QPS_INIT, {true, 0, IBV_QP_PORT}},
+    {IBV_QPS_INIT, IBV_QPS_RTR, {true, 0, 0}},
+    {IBV_QPS_RTR, IBV_QPS_RTS, {true, 0, IBV_QP_CUR_STATE | IBV_QP_RATE_LIMIT}},
+    {IBV_QPS_RTS, IBV_QPS_RTS, {true, 0, IBV_QP_CUR_STATE | IBV_QP_RATE_LIMIT}},
+    {IBV_QPS_RTS, IBV_QPS_SQD, {true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY}},
+    {IBV_QPS_SQD, IBV_QPS_RTS, {true, 0, IBV_QP_CUR_STATE}},
+    {IBV_QPS_SQD, IBV_QPS_SQD, {true, 0, 0}},
+};
+
+template <size_t kCount>
+Transition find(const SpecialRow (&rows)[kCount], ibv_qp_state from, ibv_qp_state to) {
+  for (const SpecialRow& row : rows) {
     if (row.from == from && row.to == to) return row.transition;
   }
   return {};
@@ -75,7 +91,8 @@ int ignored_attributes(ibv_qp_type type) {
 
 Transition qp_transition(ibv_qp_type type, ibv_qp_state from, ibv_qp_state to) {
   if (to == IBV_QPS_RESET || (to == IBV_QPS_ERR && from != IBV_QPS_RESET)) return {true, 0, 0};
-  if (type == IBV_QPT_UD) return datagram_transition(from, to);
+  if (type == IBV_QPT_UD) return find(kDatagramRows, from, to);
+  if (type == IBV_QPT_RAW_PACKET) return find(kRawRows, from, to);
   bool reliable = type != IBV_QPT_UC;
   int foreign = ignored_attributes(type);
   for (const Row& row : kRows) {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "transport/raw_receiver.h"
+
+#include <algorithm>
+
+#include "transport/lane.h"
+
+namespace vb {
+namespace {
+
+constexpr size_t kTagAt = 12;  ///< a VLAN tag stands behind the two addresses
+constexpr size_t kTag = 4;
+
+/// The bytes of a frame, without the four at `skip` (if it is not 0), in pieces.
+class Pieces {
+ public:
+  Pieces(std::span<const unsigned char> bytes, size_t skip)
+      : first_(skip ? bytes.first(skip) : bytes),
+        second_(skip ? bytes.subspan(skip + kTag) : std::span<const unsigned char>{}) {}
+  size_t left() const { return first_.size() + second_.size(); }
+  void copy(unsigned char* to, size_t size) {
+    while (size > 0) {
+      if (first_.empty()) std::swap(first_, second_);
+      const size_t part = std::min(size, first_.size());
+      std::copy_n(first_.data(), part, to);
+      first_ = first_.subspan(part);
+      to += part;
+      size -= part;
+    }
+  }
+
+ private:
+  std::span<const unsigned char> first_;
+  std::span<const unsigned char> second_;
+};
+
+}  // namespace
+
+ibv_wc_status RawReceiver::fill(const ReceiveWqe& wqe, std::span<const unsigned char> bytes, size_t tag_at) {
+  Pieces pieces(bytes, tag_at);
+  for (uint32_t i = 0; i < wqe.sge_count && pieces.left() > 0; ++i) {
+    const ibv_sge& sge = wqe.sge[i];
+    const size_t part = std::min<size_t>(sge.length, pieces.left());
+    if (part == 0) continue;
+    const MemoryRegion* region = config.lane->memory.local(sge.lkey, config.pd, sge.addr, part, kLocalWrite);
+    if (!region) return IBV_WC_LOC_PROT_ERR;
+    pieces.copy(region->host(sge.addr), part);
+  }
+  return pieces.left() > 0 ? IBV_WC_LOC_LEN_ERR : IBV_WC_SUCCESS;
+}
+
+void RawReceiver::deliver(const ether::Frame& frame, const FrameInfo& info) {
+  if (!config.owner->receives_frames()) return;
+  ReceiveWqe wqe;
+  bool limit_reached = false;
+  if (!config.queue->pop(wqe, limit_reached)) {
+    ++dropped;
+    return;
+  }
+  const bool strip = config.strips_vlan && frame.outer.vlan;
+  Cqe cqe;
+  cqe.wr_id = wqe.wr_id;
+  cqe.opcode = IBV_WC_RECV;
+  cqe.qp_num = config.number;
+  cqe.byte_len = static_cast<uint32_t>(frame.bytes.size() - (strip ? kTag : 0));
+  cqe.flow_tag = info.tag;
+  cqe.status = fill(wqe, frame.bytes, strip ? kTagAt : 0);
+  if (info.checksums_good) cqe.wc_flags |= IBV_WC_IP_CSUM_OK;
+  if (strip) cqe.cvlan = frame.outer.vlan_tci;
+  config.cq->push(cqe, true);
+  if (cqe.status != IBV_WC_SUCCESS) config.owner->receive_failed();
+}
+
+void RawReceiver::flush() {
+  ReceiveWqe wqe;
+  for (bool limit = false; config.queue->pop(wqe, limit);) {
+    Cqe cqe;
+    cqe.wr_id = wqe.wr_id;
+    cqe.status = IBV_WC_WR_FLUSH_ERR;
+    cqe.opcode = IBV_WC_RECV;
+    cqe.qp_num = config.number;
+    config.cq->push(cqe, true);
+  }
+}
+
+}  // namespace vb

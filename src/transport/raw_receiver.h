@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Puts frames into posted receives: of a raw packet queue pair, or of a work queue; and a table that spreads them.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "transport/completion_queue.h"
+#include "transport/flow_table.h"
+#include "transport/receive_queue.h"
+#include "transport/toeplitz.h"
+
+namespace vb {
+
+class Lane;
+
+/// Lane's lock held.
+class RawReceiver final : public FrameTarget {
+ public:
+  /// Told when a receive has failed: what owns the queue goes to its error state.
+  class Owner {
+   public:
+    virtual bool receives_frames() const = 0;
+    virtual void receive_failed() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+  struct Config {
+    Lane* lane = nullptr;
+    Owner* owner = nullptr;
+    ReceiveQueue* queue = nullptr;
+    CompletionQueue* cq = nullptr;
+    const void* pd = nullptr;
+    uint32_t number = 0;  ///< qp_num of its completions
+    bool strips_vlan = false;
+  };
+
+  Config config;
+  uint64_t dropped = 0;  ///< frames that found no receive posted
+
+  void deliver(const ether::Frame& frame, const FrameInfo& info) override;
+  /// Completes all that is posted with a flush error.
+  void flush();
+
+ private:
+  ibv_wc_status fill(const ReceiveWqe& wqe, std::span<const unsigned char> bytes, size_t tag_at);
+};
+
+/// An indirection table and its hash.
+class RawSpreader final : public FrameTarget {
+ public:
+  std::array<unsigned char, kToeplitzKey> key{};
+  uint64_t fields = 0;
+  std::vector<RawReceiver*> table;  ///< a power of two
+
+  void deliver(const ether::Frame& frame, const FrameInfo& info) override {
+    table[receive_hash(key, fields, frame) & (table.size() - 1)]->deliver(frame, info);
+  }
+};
+
+}  // namespace vb
