@@ -61,7 +61,7 @@ bool checksums_good(const Frame& frame) {
   if (!has_l4_checksum(layers)) return true;
   const size_t size = l4_size(frame);
   const bool none = layers.protocol == kUdp && layers.ip_version == 4 && get16(layers.l4 + 6) == 0;
-  return none || (size != 0 && l4_sum(frame, size) == 0xffff);
+  return size != 0 && (none || l4_sum(frame, size) == 0xffff);
 }
 
 void complete_checksums(std::span<unsigned char> bytes) {
