@@ -25,7 +25,9 @@ enum ibv_gid_type_sysfs { IBV_GID_TYPE_SYSFS_IB_ROCE_V1, IBV_GID_TYPE_SYSFS_ROCE
 int ibv_query_gid_type(struct ibv_context* context, uint8_t port_num, unsigned int index,
                        enum ibv_gid_type_sysfs* type);
 
-/* Does nothing: libraries that were providers call it when they are loaded. */
+/* Does nothing: libraries that were providers call it when they are loaded. An old version, which a linker does not
+ * take by itself. */
+__asm__(".symver ibv_register_driver, ibv_register_driver@IBVERBS_1.1");
 typedef struct ibv_device* (*ibv_driver_init_func)(const char* uverbs_sys_path, int abi_version);
 void ibv_register_driver(const char* name, ibv_driver_init_func init_func);
 
