@@ -217,6 +217,7 @@ void Identifier::on_ready() {
 void Identifier::on_reject(const wire::CmReject& body) {
   // The peer's process is gone, and another one has its port.
   if (body.reason == kRejectInvalidId) return refused();
+  if (body.reason == kRejectNoService && may_yet_listen()) return;
   switch (state_) {
     case State::kRequestReceived: return withdrawn();
     case State::kRequestSent:
@@ -285,7 +286,12 @@ void Identifier::start_timewait() {
   manager_.set_deadline(*this, clock_ns() + kTimewait);
 }
 
+/// A listener that is closed and made anew, as programs do between two connections, is away for a moment. Hardware is
+/// slower than that moment; a request that is refused here is sent again before it counts.
+bool Identifier::may_yet_listen() const { return state_ == State::kRequestSent && !waited_ && attempts_ < kRefusals; }
+
 void Identifier::refused() {
+  if (may_yet_listen()) return;  // the timer sends again
   auto keep = shared_from_this();
   switch (state_) {
     case State::kRequestSent:

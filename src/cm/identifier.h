@@ -91,6 +91,7 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
 
   void receive(const wire::CmMessage& message);
   /// The peer's process is not there: what was sent to it came back.
+  bool may_yet_listen() const;
   void refused();
   /// What the queue pair's fabric says: the peer is lost.
   void peer_lost();

@@ -22,4 +22,7 @@ inline constexpr uint64_t kTimewait = 2 * kSecond;
 /// Events of the sockets that are served before the lane is given back.
 inline constexpr int kEventsPerPass = 256;
 
+/// Sendings of a request, all refused, after which nobody listens there.
+inline constexpr int kRefusals = 3;
+
 }  // namespace vb::cm

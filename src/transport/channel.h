@@ -28,8 +28,10 @@ class ChannelLink {
   virtual void probe() = 0;
   /// Something sent long ago has not been acknowledged by the peer's host.
   virtual bool unacknowledged() = 0;
-  /// Takes what the peer has said and nobody has read yet: perhaps its goodbye.
+  /// Takes what the peer has said and nobody has read yet: perhaps its goodbye, or its end.
   virtual void catch_up() = 0;
+  /// A transfer has failed: the peer may be about to end.
+  virtual void suspect() = 0;
   /// The channel has ended for another reason than the connection.
   virtual void channel_gone() = 0;
 
@@ -95,6 +97,10 @@ class Channel : public ListNode<Channel, OnDirty> {
   void fail() {
     if (peer_.link) peer_.link->catch_up();
     die(true);
+  }
+  /// A transfer with the peer's memory failed, for whatever reason.
+  void suspect() {
+    if (peer_.link) peer_.link->suspect();
   }
   void probe();
   /// The peer's host has not taken what the control connection carries.

@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -31,7 +32,8 @@ namespace {
 
 constexpr uint64_t kHandshakeTime = 60 * kSecond;        ///< loading a fabric on a busy machine takes its time
 constexpr uint64_t kProbePatience = 500 * kMillisecond;  ///< several times what a living host takes to acknowledge
-constexpr size_t kMaxOutput = 65536;                     ///< a peer that takes nothing is given up
+constexpr int kLastWords = 100;       ///< ms: between the end of a process's memory and that of its connections
+constexpr size_t kMaxOutput = 65536;  ///< a peer that takes nothing is given up
 
 void set_option(int fd, int level, int option, int value) { setsockopt(fd, level, option, &value, sizeof value); }
 
@@ -301,6 +303,15 @@ void ControlLink::close(const char* reason) {
     if (channel_) std::exchange(channel_, nullptr)->die(!goodbye_);
   }
   if (route_) router_.not_found(*std::exchange(route_, nullptr));
+}
+
+/// A transfer failed: most likely the peer is being killed. Its memory goes before its connections do, and only their
+/// end tells a crash, so it is waited for.
+void ControlLink::catch_up() {
+  read_in();
+  if (state_ != State::kUp) return;
+  pollfd hang_up{socket_.get(), POLLRDHUP, 0};
+  if (poll(&hang_up, 1, kLastWords) > 0) read_in();
 }
 
 /// A process that was killed could not remove what its shared memory endpoint leaves behind.

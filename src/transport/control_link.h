@@ -36,7 +36,9 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   void ring_doorbell() override { send(wire::Control::kDoorbell, nullptr, 0); }
   void probe() override;
   bool unacknowledged() override;
-  void catch_up() override { read_in(); }
+  void catch_up() override;
+  void suspect() override { suspect_ = true; }
+  bool suspected() const { return suspect_; }
   void channel_gone() override;
 
  private:
@@ -66,6 +68,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool initiator_;
   State state_;
   bool goodbye_ = false;
+  bool suspect_ = false;  ///< the peer may have been killed
   bool watching_writes_ = false;
   uint64_t deadline_ns_;
   uint64_t probed_at_ns_ = 0;  ///< what was sent then is not acknowledged yet; 0: nothing is

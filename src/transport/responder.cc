@@ -416,6 +416,7 @@ bool Responder::end_move(Operation& operation) {
     return true;
   }
   // A peer that cannot be reached for its data would not answer our requests either.
+  if (qp_.channel()) qp_.channel()->suspect();
   ibv_wc_status sends = qp_.reliable() ? IBV_WC_RETRY_EXC_ERR : IBV_WC_WR_FLUSH_ERR;
   Refusal refusal{NakCode::kRemoteOperation, IBV_EVENT_QP_FATAL, IBV_WC_SUCCESS, sends};
   if (operation.has_receive) refusal = {NakCode::kRemoteOperation, -1, IBV_WC_WR_FLUSH_ERR, sends};

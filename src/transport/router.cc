@@ -376,7 +376,11 @@ Rail* Router::fabric_rail(int socket, std::string_view provider) {
 }
 
 void Router::close() {
-  links_.for_each([&](ControlLink& link) { link.say_goodbye(); });
+  links_.for_each([&](ControlLink& link) {
+    if (link.suspected())
+      link.catch_up();  // what a killed process left behind is removed by its peers, at the latest now
+    link.say_goodbye();
+  });
   for (auto& slot : slots_) slot->listeners.clear();
 }
 

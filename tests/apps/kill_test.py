@@ -22,9 +22,10 @@ def start_endless(suite, program, flags):
     server.must_listen(port)
     client = suite.start(suite.hosts.client, "client",
                          command + ["-d", suite.hosts.client.device, suite.hosts.address])
-    # A result is printed every second: with the first one the transfer is well under way.
-    eventually(lambda: judge.perftest_rows(client.text()) or not client.running() or not server.running(), 20)
-    if not client.running() or not server.running() or not judge.perftest_rows(client.text()):
+    # A result is printed every second: with the first one that counts iterations the transfer is well under way.
+    under_way = lambda: any(iterations > 0 for _, iterations, _ in judge.perftest_rows(client.text()))
+    eventually(lambda: under_way() or not client.running() or not server.running(), 20)
+    if not client.running() or not server.running() or not under_way():
         raise Failure("no transfer came into being")
     return server, client
 
