@@ -217,7 +217,6 @@ void Identifier::on_ready() {
 void Identifier::on_reject(const wire::CmReject& body) {
   // The peer's process is gone, and another one has its port.
   if (body.reason == kRejectInvalidId) return refused();
-  if (body.reason == kRejectNoService && may_yet_listen()) return;
   switch (state_) {
     case State::kRequestReceived: return withdrawn();
     case State::kRequestSent:
