@@ -101,11 +101,12 @@ void DatagramPort::post_receive(uint32_t slot) {
 bool DatagramPort::progress(const Receiver& receiver) {
   ibv_cq* cq;
   void* context;
+  bool any = false;
   while (armed_ && ibv_get_cq_event(channel_, &cq, &context) == 0) {
     ++unacknowledged_;
     armed_ = false;
+    any = true;
   }
-  bool any = false;
   for (ibv_wc wc; ibv_poll_cq(cq_, 1, &wc) > 0; any = true) {
     if (wc.wr_id & kIsSend) {
       free_sends_.push_back(static_cast<uint32_t>(wc.wr_id));

@@ -115,11 +115,12 @@ Result<void> Link::post_receives() {
 bool Link::progress() {
   ibv_cq* cq;
   void* context;
+  bool any = false;
   while (armed_ && ibv_get_cq_event(channel_, &cq, &context) == 0) {
     ++unacknowledged_;
     armed_ = false;
+    any = true;
   }
-  bool any = false;
   ibv_wc wcs[kPollAtOnce];
   for (int count; (count = ibv_poll_cq(cq_, kPollAtOnce, wcs)) > 0; any = true) {
     for (int i = 0; i < count; ++i) complete(wcs[i]);

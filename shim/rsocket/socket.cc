@@ -29,10 +29,11 @@ Result<void> Socket::watch(int fd) {
 uint64_t Socket::now() { return clock_ns(); }
 uint64_t Socket::spin_end() { return clock_ns() + uint64_t{settings().polling_microseconds} * 1000; }
 
-void Socket::take_in() {
-  if (!progress() || sleepers_ == 0) return;
+bool Socket::take_in() {
+  if (!progress()) return false;
   uint64_t one = 1;
-  (void)!write(wake_.get(), &one, sizeof one);  // full is readable, too
+  if (sleepers_ != 0) (void)!write(wake_.get(), &one, sizeof one);  // full is readable, too
+  return true;
 }
 
 /// The last sleeper that leaves puts the alarm out: until then every other one finds it.
@@ -61,8 +62,9 @@ short Socket::ready() {
 
 short Socket::begin_wait() {
   std::lock_guard guard(lock_);
-  arm();
-  take_in();
+  do {
+    arm();
+  } while (take_in());
   ++sleepers_;
   return events();
 }

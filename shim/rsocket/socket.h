@@ -92,14 +92,17 @@ class Socket {
       if (done()) return {};
       if (nonblocking) return Error{EAGAIN};
       if (!spun && spin(done)) return {};
-      arm();
-      take_in();
+      // What comes between arming and looking takes the alarm with it: then it is set again.
+      do {
+        arm();
+      } while (take_in() && !done());
       if (done()) return {};
       if (auto slept = sleep(guard); !slept) return slept;
     }
   }
   bool would_block(int flags) const { return nonblocking_ || (flags & MSG_DONTWAIT); }
-  void take_in();
+  /// True: something has come.
+  bool take_in();
 
   std::mutex lock_;
   bool nonblocking_ = false;
