@@ -111,7 +111,7 @@ Result<void> Identifier::disconnect() {
       enter(State::kDisconnectSent);
       transmit_until_answered(message(wire::Cm::kDisconnect));
       return {};
-    case State::kDisconnectReceived: start_timewait(); return {};
+    case State::kDisconnectReceived: leave(); return {};
     case State::kIdle:
     case State::kListening: return Error{EINVAL};
     default: return {};
@@ -137,7 +137,7 @@ void Identifier::let_go() {
       enter(State::kClosed);
       return linger();
     case State::kInquiryReceived: static_cast<void>(answer_inquiry(kInformRejected, {})); return linger();
-    case State::kDisconnectReceived: return start_timewait();
+    case State::kDisconnectReceived: return leave();
     case State::kTimewait: return;
     case State::kInformed: return linger();
     default: break;
@@ -178,6 +178,7 @@ void Identifier::on_request(const wire::CmRequest& body) {
   theirs_.ece = {body.ece.vendor_id, body.ece.options};
   enter(State::kRequestReceived);
   manager_.join_peer(*this);
+  answer(wire::Cm::kWait);  // from where this connection is at home: the listener may go before the program decides
   push(Kind::kConnectRequest, 0, data_of(body.data).first(request_room(space_)), request_room(space_));
 }
 
@@ -204,6 +205,7 @@ void Identifier::on_reply(const wire::CmReply& body) {
   theirs_.ece = {body.ece.vendor_id, body.ece.options};
   enter(State::kReplyReceived);
   manager_.join_peer(*this);
+  manager_.join_service(*this);
   push(Kind::kConnectResponse, 0, data_of(body.data), kReplyPrivate);
 }
 
@@ -217,6 +219,7 @@ void Identifier::on_ready() {
 void Identifier::on_reject(const wire::CmReject& body) {
   // The peer's process is gone, and another one has its port.
   if (body.reason == kRejectInvalidId) return refused();
+  if (body.reason == kRejectNoService && may_yet_listen()) return address_service();
   switch (state_) {
     case State::kRequestReceived: return withdrawn();
     case State::kRequestSent:
@@ -236,17 +239,12 @@ void Identifier::withdrawn() {
   finish();
 }
 
+/// The answer is the program's: it leaves, too.
 void Identifier::on_disconnect() {
   switch (state_) {
     case State::kReplySent: on_ready(); [[fallthrough]];  // kReady was lost
-    case State::kEstablished:
-      answer(wire::Cm::kDisconnected);
-      enter(State::kDisconnectReceived);
-      stop_timer();
-      manager_.leave_peer(*this);
-      push(Kind::kDisconnected, 0);
-      if (orphan()) start_timewait();
-      return;
+    case State::kEstablished: return ended_by_peer();
+    case State::kDisconnectReceived: return;
     case State::kDisconnectSent: answer(wire::Cm::kDisconnected); return disconnected(0);
     case State::kReplyReceived: return;  // it comes again when the program has established
     default: return answer(wire::Cm::kDisconnected);
@@ -271,6 +269,13 @@ void Identifier::on_disconnected() {
   if (state_ == State::kDisconnectSent) disconnected(0);
 }
 
+void Identifier::ended_by_peer() {
+  enter(State::kDisconnectReceived);
+  stop_timer();
+  manager_.leave_peer(*this);
+  push(Kind::kDisconnected, 0);
+}
+
 // --- the ends ----------------------------------------------------------------------------------------------------
 
 void Identifier::disconnected(int status) {
@@ -285,9 +290,17 @@ void Identifier::start_timewait() {
   manager_.set_deadline(*this, clock_ns() + kTimewait);
 }
 
-/// A listener that is closed and made anew, as programs do between two connections, is away for a moment. Hardware is
-/// slower than that moment; a request that is refused here is sent again before it counts.
-bool Identifier::may_yet_listen() const { return state_ == State::kRequestSent && !waited_ && attempts_ < kRefusals; }
+/// After the peer, and with an answer for it.
+void Identifier::leave() {
+  answer(wire::Cm::kDisconnected);
+  start_timewait();
+}
+
+/// Programs that make their listener anew between two connections are away for a moment, which the time that hardware
+/// takes to connect covers. So the refusal of a program that is known to have listened is not believed at once.
+bool Identifier::may_yet_listen() const {
+  return state_ == State::kRequestSent && !waited_ && attempts_ < kRefusals && manager_.knows_service(*this);
+}
 
 void Identifier::refused() {
   if (may_yet_listen()) return;  // the timer sends again
@@ -304,7 +317,7 @@ void Identifier::refused() {
       push(Kind::kRejected, kRejectByConsumer, {}, kRejectPrivate);
       return finish();
     case State::kEstablished: return peer_lost();
-    case State::kDisconnectSent: return disconnected(0);
+    case State::kDisconnectSent: manager_.leave_service(*this); return disconnected(0);
     case State::kInquirySent:
       enter(State::kClosed);
       push(Kind::kUnreachable, kInformUnsupported, {}, 0);
@@ -315,10 +328,8 @@ void Identifier::refused() {
 
 void Identifier::peer_lost() {
   if (state_ != State::kEstablished) return;
-  enter(State::kDisconnectReceived);
-  manager_.leave_peer(*this);
-  push(Kind::kDisconnected, 0);
-  if (orphan()) start_timewait();
+  manager_.leave_service(*this);
+  ended_by_peer();
 }
 
 }  // namespace vb::cm

@@ -68,6 +68,7 @@ void Identifier::on_inquire(const wire::CmInquire& body) {
   }
   set_port(remote_, body.source_port);
   enter(State::kInquiryReceived);
+  answer(wire::Cm::kWait);  // from where the answer will come: the listener may go before
   constexpr size_t kRoom = kInquirePrivate - kIpHeader;
   push(Kind::kConnectRequest, 0, data_of(body.data).first(kRoom), kRoom);
 }

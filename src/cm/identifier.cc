@@ -140,10 +140,15 @@ Result<void> Identifier::speak() {
   auto socket = manager_.hub(local_);
   if (!socket) return Error{socket.error()};
   socket_ = *socket;
-  destination_ = remote_;
-  set_port(destination_, udp_port(space_, port_of(remote_)));
+  address_service();
   manager_.enroll(*this);
   return {};
+}
+
+/// Whoever answers from there is the peer from then on.
+void Identifier::address_service() {
+  destination_ = service_address(space_, remote_);
+  peer_number_ = 0;
 }
 
 void Identifier::transmit(const wire::CmMessage& message) {
@@ -214,6 +219,7 @@ void Identifier::push(Kind kind, int status, PrivateData data, size_t reported) 
 void Identifier::finish() {
   if (state_ != State::kClosed) return;
   manager_.leave_peer(*this);
+  manager_.leave_service(*this);
   stop_timer();
   if (orphan()) manager_.forget(*this);
 }

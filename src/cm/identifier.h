@@ -91,7 +91,6 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
 
   void receive(const wire::CmMessage& message);
   /// The peer's process is not there: what was sent to it came back.
-  bool may_yet_listen() const;
   void refused();
   /// What the queue pair's fabric says: the peer is lost.
   void peer_lost();
@@ -113,12 +112,16 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   void on_probe();
   void refuse_again();
   void withdrawn();
+  bool may_yet_listen() const;
+  void leave();
+  void ended_by_peer();
   // datagram.cc
   Result<void> answer_inquiry(InformStatus status, PrivateData data);
   void on_inquire(const wire::CmInquire& body);
   void on_inform(const wire::CmInform& body);
 
   Result<void> speak();
+  void address_service();
   wire::CmMessage message(wire::Cm type) const;
   void transmit(const wire::CmMessage& message);
   /// Sends now, and again until something comes back.
@@ -153,6 +156,7 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   Socket* socket_ = nullptr;  ///< where messages leave: one of the manager's, that lives for ever
   SocketAddress destination_;
   Peer* peer_ = nullptr;
+  bool served_ = false;  ///< counts among the manager's services
 
   Parameters mine_;
   Parameters theirs_;

@@ -295,6 +295,7 @@ void Manager::enroll(Identifier& id) {
 
 void Manager::forget(Identifier& id) {
   leave_peer(id);
+  leave_service(id);
   set_deadline(id, 0);
   if (auto known = by_peer_.find(peer_name(id)); known != by_peer_.end() && known->second == &id) {
     by_peer_.erase(known);
@@ -333,6 +334,20 @@ void Manager::leave_peer(Identifier& id) {
   index_qpn(id, false);
   if (peer->members.empty()) peers_.erase(key_of(peer->address));
 }
+
+std::string Manager::service_name(const Identifier& id) { return key_of(service_address(id.space_, id.remote_)); }
+
+void Manager::join_service(Identifier& id) {
+  if (!std::exchange(id.served_, true)) ++services_[service_name(id)];
+}
+
+void Manager::leave_service(Identifier& id) {
+  if (!std::exchange(id.served_, false)) return;
+  auto service = services_.find(service_name(id));
+  if (--service->second == 0) services_.erase(service);
+}
+
+bool Manager::knows_service(const Identifier& id) const { return services_.contains(service_name(id)); }
 
 // --- timers ------------------------------------------------------------------------------------------------------
 

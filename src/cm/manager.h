@@ -52,6 +52,10 @@ class Manager final : public Pollable {
   void set_deadline(Identifier& id, uint64_t deadline_ns);
   void join_peer(Identifier& id);
   void leave_peer(Identifier& id);
+  /// The program at the address that `id` asked has listened there, and lives as far as is known.
+  void join_service(Identifier& id);
+  void leave_service(Identifier& id);
+  bool knows_service(const Identifier& id) const;
   void index_qpn(Identifier& id, bool add);
   /// Asks a peer at once whether it lives.
   void probe(Peer& peer);
@@ -86,6 +90,7 @@ class Manager final : public Pollable {
   void probe_peers(uint64_t now_ns);
   void peer_dead(Peer& peer);
   static PeerName peer_name(const Identifier& id);
+  static std::string service_name(const Identifier& id);
 
   Fd epoll_;
   Fd timer_;
@@ -97,6 +102,7 @@ class Manager final : public Pollable {
   std::unordered_map<uint64_t, std::shared_ptr<Identifier>> identifiers_;
   std::map<PeerName, Identifier*> by_peer_;
   std::map<std::string, std::unique_ptr<Peer>> peers_;
+  std::unordered_map<std::string, int> services_;  ///< connections to each, for as long as their numbers are known
   std::unordered_multimap<uint32_t, Identifier*> by_qpn_;
   std::map<Identifier*, uint32_t> interface_of_;
   std::set<std::pair<uint64_t, Identifier*>> deadlines_;

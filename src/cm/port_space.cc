@@ -66,6 +66,12 @@ uint16_t udp_port(Space space, uint16_t port) {
   return port;
 }
 
+SocketAddress service_address(Space space, const SocketAddress& service) {
+  SocketAddress address = service;
+  set_port(address, udp_port(space, port_of(service)));
+  return address;
+}
+
 Result<std::unique_ptr<Socket>> bind_port(Space space, SocketAddress& address, const Socket::Options& options) {
   uint16_t wanted = port_of(address);
   SocketAddress bound = address;

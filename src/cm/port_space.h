@@ -21,6 +21,8 @@ namespace vb::cm {
 
 /// The UDP port of a service, and back.
 uint16_t udp_port(Space space, uint16_t port);
+/// Where a service's listener has its socket.
+SocketAddress service_address(Space space, const SocketAddress& service);
 
 /// Binds `address` (a port of 0 is chosen, and set). EACCES for a port that needs privilege; EADDRINUSE for
 /// one that is taken, EADDRNOTAVAIL where a wildcard has it or wants it.

@@ -22,7 +22,7 @@ inline constexpr uint64_t kTimewait = 2 * kSecond;
 /// Events of the sockets that are served before the lane is given back.
 inline constexpr int kEventsPerPass = 256;
 
-/// Sendings of a request after which a refusal counts.
-inline constexpr int kRefusals = 2;
+/// Sendings, over some 3 s, after which a program that is known to have listened counts as listening no more.
+inline constexpr int kRefusals = 6;
 
 }  // namespace vb::cm

@@ -117,14 +117,25 @@ TEST_F(ConnectedCmTest, BothSidesHearOfTheEnd) {
   EXPECT_EQ(event.id, server.get());
   EXPECT_EQ(event.status, 0);
   EXPECT_EQ(server.qp_state(), IBV_QPS_RTS);
+  EXPECT_TRUE(active.silent()) << "the answer is the program's";
   ASSERT_EQ(rdma_disconnect(server.get()), 0);
   EXPECT_EQ(server.qp_state(), IBV_QPS_ERR);
   event = active.next();
   EXPECT_EQ(event.type, RDMA_CM_EVENT_DISCONNECTED);
   EXPECT_EQ(event.id, client.get());
+  EXPECT_EQ(event.status, 0);
   EXPECT_EQ(rdma_disconnect(client.get()), 0);
   EXPECT_EQ(active.next().type, RDMA_CM_EVENT_TIMEWAIT_EXIT);
   EXPECT_EQ(passive.next().type, RDMA_CM_EVENT_TIMEWAIT_EXIT);
+}
+
+TEST_F(ConnectedCmTest, ADestroyedIdentifierAnswers) {
+  ASSERT_EQ(rdma_disconnect(client.get()), 0);
+  EXPECT_EQ(passive.next().type, RDMA_CM_EVENT_DISCONNECTED);
+  server.destroy();
+  Event event = active.next();
+  EXPECT_EQ(event.type, RDMA_CM_EVENT_DISCONNECTED);
+  EXPECT_EQ(event.status, 0);
 }
 
 TEST_F(ConnectedCmTest, BothMayEndItAtOnce) {

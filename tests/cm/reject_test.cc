@@ -21,6 +21,38 @@ TEST_F(CmTest, NobodyListens) {
   EXPECT_EQ(errno, EINVAL);
 }
 
+// Here the promise is more than the kernel's: the time that hardware takes hides the moment without a listener.
+TEST_F(ConnectedCmTest, AListenerThatIsMadeAnewIsWaitedFor) {
+  uint16_t port = listener.port();
+  listener.destroy();
+  Id second = resolve(port);
+  rdma_conn_param param = parameters();
+  ASSERT_EQ(rdma_connect(second.get(), &param), 0);
+  Id another(passive);
+  Address address = device_address(port);
+  ASSERT_EQ(rdma_bind_addr(another.get(), address.get()), 0);
+  EXPECT_TRUE(active.silent()) << "bound, and asked again before it listens";
+  ASSERT_EQ(rdma_listen(another.get(), 1), 0);
+  Id server = request();
+  ASSERT_NE(server.get(), nullptr);
+  ASSERT_EQ(server.make_qp(), 0);
+  ASSERT_EQ(rdma_accept(server.get(), &param), 0);
+  EXPECT_EQ(active.next().type, RDMA_CM_EVENT_ESTABLISHED);
+  EXPECT_EQ(passive.next().type, RDMA_CM_EVENT_ESTABLISHED);
+}
+
+TEST_F(ConnectedCmTest, AListenerThatDoesNotComeBackRefuses) {
+  uint16_t port = listener.port();
+  listener.destroy();
+  Id second = resolve(port);
+  rdma_conn_param param = parameters();
+  ASSERT_EQ(rdma_connect(second.get(), &param), 0);
+  Event event = active.next();
+  EXPECT_EQ(event.type, RDMA_CM_EVENT_REJECTED);
+  EXPECT_EQ(event.id, second.get());
+  EXPECT_EQ(event.status, 8);
+}
+
 TEST_F(CmTest, ABoundPortThatDoesNotListenRefuses) {
   Id bound(passive);
   Address address = device_address();
@@ -73,15 +105,28 @@ TEST_F(CmTest, RequestsGoWithTheirListener) {
   Id client = resolve(listener.port());
   rdma_conn_param param = parameters();
   ASSERT_EQ(rdma_connect(client.get(), &param), 0);
-  // Another connection shows that the first request is queued: it is behind it.
   Id second = resolve(listener.port());
   ASSERT_EQ(rdma_connect(second.get(), &param), 0);
   Id server = request();
+  ASSERT_TRUE(passive.waits());
   listener.destroy();
   Event event = active.next();
   EXPECT_EQ(event.type, RDMA_CM_EVENT_REJECTED);
   EXPECT_EQ(event.id, second.get());
   EXPECT_TRUE(passive.silent());
+}
+
+TEST_F(CmTest, ARequestThatWasTakenOutlivesItsListener) {
+  Id listener = listen();
+  Id client = resolve(listener.port());
+  rdma_conn_param param = parameters();
+  ASSERT_EQ(rdma_connect(client.get(), &param), 0);
+  Id server = request();
+  listener.destroy();
+  EXPECT_TRUE(active.silent()) << "asked again meanwhile";
+  ASSERT_EQ(server.make_qp(), 0);
+  ASSERT_EQ(rdma_accept(server.get(), &param), 0);
+  EXPECT_EQ(active.next().type, RDMA_CM_EVENT_ESTABLISHED);
 }
 
 TEST_F(CmTest, AWithdrawnRequestCannotBeAccepted) {

@@ -53,6 +53,11 @@ Event Channel::next(int timeout_ms) {
   return seen;
 }
 
+bool Channel::waits() {
+  pollfd waiting{channel_->fd, POLLIN, 0};
+  return poll(&waiting, 1, kPatience) == 1;
+}
+
 Id::Id(Channel& channel, rdma_port_space space, void* context) {
   if (rdma_create_id(channel.get(), &id_, context, space) != 0) ADD_FAILURE() << "rdma_create_id: " << errno;
 }

@@ -42,6 +42,8 @@ class Channel {
   rdma_event_channel* get() { return channel_; }
   Event next(int timeout_ms = kPatience);
   bool silent() { return next(kSilence).type == -1; }
+  /// An event has come, which stays.
+  bool waits();
 
  private:
   rdma_event_channel* channel_;
