@@ -137,6 +137,7 @@ void leave_all(Id& id);
 void destroy_srq(Id& id);
 
 // qp.cc
+bool is_xrc(const Id& id);
 Result<void> create_qp(Id& id, ibv_pd* pd, ibv_qp_init_attr& attr);
 Result<void> create_qp_ex(Id& id, ibv_qp_init_attr_ex& attr);
 /// The CQ of an XRC SRQ that names none.

@@ -10,6 +10,8 @@ using namespace vb::door;
 
 namespace vb::door {
 
+bool is_xrc(const Id& id) { return id.abi.qp_type == IBV_QPT_XRC_SEND || id.abi.qp_type == IBV_QPT_XRC_RECV; }
+
 namespace {
 
 constexpr uint8_t kDefaultAckTimeout = 19;  ///< what the kernel takes for RoCE
@@ -170,7 +172,11 @@ Result<void> keep(Id& id, ibv_pd* pd, ibv_qp* qp) {
   return {};
 }
 
-bool is_xrc(const Id& id) { return id.abi.qp_type == IBV_QPT_XRC_SEND || id.abi.qp_type == IBV_QPT_XRC_RECV; }
+/// Adapters keep inline data where the SGEs would be, and programs have come to send a few bytes so without asking.
+void grant_inline(ibv_qp_cap& cap) {
+  uint32_t sges = std::min<uint32_t>(cap.max_send_sge, 4);
+  cap.max_inline_data = std::max<uint32_t>(cap.max_inline_data, sges * sizeof(ibv_sge));
+}
 
 ibv_qp_init_attr_ex extended(const ibv_qp_init_attr& attr, ibv_pd* pd) {
   ibv_qp_init_attr_ex wide{};
@@ -192,9 +198,7 @@ Result<void> create_qp(Id& id, ibv_pd* pd, ibv_qp_init_attr& attr) {
   }
   if (!pd) return Error{EINVAL};
   if (auto fine = check_request(id, attr, pd); !fine) return fine;
-  // Adapters keep inline data where the SGEs would be, and programs have come to send a few bytes so without asking.
-  uint32_t sges = std::min<uint32_t>(attr.cap.max_send_sge, 4);
-  attr.cap.max_inline_data = std::max<uint32_t>(attr.cap.max_inline_data, sges * sizeof(ibv_sge));
+  grant_inline(attr.cap);
   if (auto made = make_cqs(id, attr); !made) return made;
   return keep(id, pd, ibv_create_qp(pd, &attr));
 }
@@ -212,6 +216,7 @@ Result<void> create_qp_ex(Id& id, ibv_qp_init_attr_ex& attr) {
     attr.xrcd = *domain;
     attr.comp_mask |= IBV_QP_INIT_ATTR_XRCD;
   }
+  if (id.abi.qp_type != IBV_QPT_XRC_RECV) grant_inline(attr.cap);
   if (auto made = make_cqs(id, attr); !made) return made;
   return keep(id, attr.pd, ibv_create_qp_ex(id.abi.verbs, &attr));
 }

@@ -11,17 +11,6 @@ namespace vb::door {
 
 namespace {
 
-Result<void> create_srq(Id& id, ibv_pd* pd, ibv_srq_init_attr& attr) {
-  if (id.abi.srq || !id.abi.verbs) return Error{EINVAL};
-  if (!pd) pd = id.abi.pd;
-  if (pd->context != id.abi.verbs) return Error{EINVAL};
-  ibv_srq* srq = ibv_create_srq(pd, &attr);
-  if (!srq) return Error{errno};
-  id.abi.pd = pd;
-  id.abi.srq = srq;
-  return {};
-}
-
 /// An XRC SRQ has a domain and a CQ of its own.
 Result<void> prepare_xrc(Id& id, ibv_srq_init_attr_ex& attr) {
   if (!(attr.comp_mask & IBV_SRQ_INIT_ATTR_TYPE) || attr.srq_type != IBV_SRQT_XRC) return {};
@@ -46,13 +35,26 @@ Result<void> create_srq_ex(Id& id, ibv_srq_init_attr_ex& attr) {
     attr.pd = id.abi.pd;
     attr.comp_mask |= IBV_SRQ_INIT_ATTR_PD;
   }
-  if (attr.pd->context != id.abi.verbs) return Error{EINVAL};
+  if (!attr.pd || attr.pd->context != id.abi.verbs) return Error{EINVAL};
   if (auto ready = prepare_xrc(id, attr); !ready) return ready;
   ibv_srq* srq = ibv_create_srq_ex(id.abi.verbs, &attr);
   if (!srq) return Error{errno};
   id.abi.pd = attr.pd;
   id.abi.srq = srq;
   return {};
+}
+
+/// Of the kind that the identifier's queue pair takes its receives from.
+Result<void> create_srq(Id& id, ibv_pd* pd, ibv_srq_init_attr& attr) {
+  ibv_srq_init_attr_ex wide{};
+  wide.srq_context = attr.srq_context;
+  wide.attr = attr.attr;
+  wide.comp_mask = IBV_SRQ_INIT_ATTR_TYPE | IBV_SRQ_INIT_ATTR_PD;
+  wide.srq_type = is_xrc(id) ? IBV_SRQT_XRC : IBV_SRQT_BASIC;
+  wide.pd = pd;
+  auto made = create_srq_ex(id, wide);
+  if (made) attr.attr = wide.attr;
+  return made;
 }
 
 }  // namespace

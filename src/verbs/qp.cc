@@ -230,6 +230,8 @@ void silence(Qp& qp, std::unique_lock<Lane>& guard) {
   QueuePair& transport = qp.transport;
   Lane& lane = engine().lane;
   lane.settle_now();
+  // What was posted while another thread had the lane: a datagram's sender may count on it without a completion.
+  if (transport.kicked.load()) transport.run();
   transport.mute = true;
   transport.fail(IBV_WC_WR_FLUSH_ERR);
   uint64_t give_up = clock_ns() + kPatience;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The programs of rdmacm-utils connect, move their data and part: rping, ucmatose, cmtime, rdma_client and the rest."""
 
+import os
 import re
 
 from harness import judge
@@ -9,10 +10,12 @@ from harness.ports import claim, free_port
 from harness.process import Failure, eventually
 from harness.suite import Suite, need, options
 
-PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server", "udaddy", "ib_send_bw"]
+PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server", "udaddy", "mckey", "ib_send_bw"]
 SECONDS = 90
 UDADDY_PORT = 7174
 UDP_SPACE = 0x8000  # ports of the UDP port space stand at the other half of the numbers
+IB_SPACE = 0xc000
+MULTICAST_PORT = 21000  # a socket at it is there when a process has joined a group
 
 
 def both(suite, server, client, port, seconds=SECONDS):
@@ -99,16 +102,29 @@ def cmtime(suite, connections):
         raise Failure("no times were printed")
 
 
-def endpoints(suite, kind):
+def endpoints(suite, kind, flags=(), space=0):
     """Both ends by rdma_create_ep, synchronous."""
     port = free_port()
-    both(suite, [f"rdma_{kind}server", "-p", str(port)],
-         [f"rdma_{kind}client", "-s", suite.hosts.address, "-p", str(port)], port)
+    both(suite, [f"rdma_{kind}server", "-p", str(port), *flags],
+         [f"rdma_{kind}client", "-s", suite.hosts.address, "-p", str(port), *flags], port ^ space)
 
 
-def udaddy(suite, flags):
+def mckey(suite, address, group):
+    """Two receivers, one on each host, and a sender."""
+    sides = suite.hosts.server, suite.hosts.client
+    own = {suite.hosts.server: address, suite.hosts.client: suite.hosts.client_address_like(address)}
+    receivers = [suite.start(side, "receiver", ["mckey", "-b", own[side], "-m", group]) for side in sides]
+    for receiver in receivers:
+        receiver.must_serve(MULTICAST_PORT)
+    sender = suite.start(suite.hosts.client, "sender", ["mckey", "-b", own[suite.hosts.client], "-m", group, "-s"])
+    for process in [sender] + receivers:
+        process.must_end_well(20)
+        if "data transfers complete" not in process.text():
+            raise Failure(f"the {process.name} does not say that its test is complete")
+
+
+def udaddy(suite, address, flags):
     """Datagrams between services that find each other; the program's port is always the same."""
-    address = suite.hosts.address
     server, client = both(suite, ["udaddy", "-b", address] + flags, ["udaddy", "-s", address] + flags,
                           UDADDY_PORT ^ UDP_SPACE)
     for name, text in (("server", server), ("client", client)):
@@ -138,7 +154,7 @@ def main():
     suite.case("rping, IPv6", rping, suite, suite.hosts.address6, [], 100)
     suite.case("rping, IPv6 wildcard", rping_wildcard, suite, suite.hosts.address6, "::0")
     suite.case("rping, IPv6 wildcard, IPv4 client", rping_wildcard, suite, address, "::0")
-    suite.case("rping, persistent server", rping_persistent, suite, 20)
+    suite.case("rping, persistent server", rping_persistent, suite, 8)
     suite.case("ucmatose", ucmatose, suite, address, [])
     suite.case("ucmatose, IPv6", ucmatose, suite, suite.hosts.address6, [])
     suite.case("ucmatose, 100 connections", ucmatose, suite, address, ["-c", "100", "-C", "2"])
@@ -150,8 +166,12 @@ def main():
     suite.case("cmtime, 1000 connections", cmtime, suite, 1000)
     suite.case("rdma_client and rdma_server", endpoints, suite, "")
     suite.case("rdma_xclient and rdma_xserver", endpoints, suite, "x")
+    suite.case("rdma_xclient and rdma_xserver, XRC", endpoints, suite, "x", ["-c", "x"], IB_SPACE)
+    suite.case("mckey", mckey, suite, address, f"239.7.{os.getpid() >> 8 & 255}.{os.getpid() & 255}")
+    suite.case("mckey, IPv6", mckey, suite, suite.hosts.address6, f"ff15::7:{os.getpid() & 0xffff:x}")
     claim(UDADDY_PORT)
-    suite.case("udaddy", udaddy, suite, [])
+    suite.case("udaddy", udaddy, suite, address, [])
+    suite.case("udaddy, IPv6, 8 connections", udaddy, suite, suite.hosts.address6, ["-c", "8", "-C", "3"])
     for verb in ("send", "write", "read", "atomic"):
         for measure in ("bw", "lat"):
             flags = [] if verb == "atomic" else ["-s", "64"]

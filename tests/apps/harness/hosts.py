@@ -35,6 +35,10 @@ class Local:
         self.server = self.client = Side(options, options.device)
         self.address, self.address6 = "127.0.0.1", "::1"
 
+    @staticmethod
+    def client_address_like(address):
+        return address
+
     def close(self):
         pass
 
@@ -53,9 +57,17 @@ class Namespaces:
         self.server = self._side(options, server, "vserver", "10.81.7.1/24", "fd81:7::1/64")
         self.client = self._side(options, client, "vclient", "10.81.7.2/24", "fd81:7::2/64")
         self.address, self.address6 = "10.81.7.1", "fd81:7::1"
-        for name, link in ((server, "vserver"), (client, "vclient")):
+        self.wait_for_links()
+
+    def wait_for_links(self):
+        for name, link in zip(self.names, ("vserver", "vclient")):
             if not eventually(lambda: "state UP" in ip("-n", name, "link", "show", "dev", link), LINK_SECONDS):
                 raise Failure(f"{link} does not come up")
+
+    @staticmethod
+    def client_address_like(address):
+        """The client's address of the same family."""
+        return "fd81:7::2" if ":" in address else "10.81.7.2"
 
     @staticmethod
     def _side(options, namespace, link, *addresses):

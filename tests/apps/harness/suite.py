@@ -5,6 +5,7 @@ import argparse
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -67,8 +68,8 @@ class Suite:
             return traceback.format_exc()
         return None
 
-    def start(self, side, name, command):
-        process = Process(name, side.argv(command))
+    def start(self, side, name, command, stdin=subprocess.DEVNULL):
+        process = Process(name, side.argv(command), stdin)
         self.processes.append(process)
         return process
 

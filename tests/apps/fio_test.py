@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""fio's rdma engine: WRITE, READ, and SEND with the data verified by the receiver.
+
+The engine's server is a job that reads, its client one that writes, whatever the verb is. It connects with an RNR retry
+count of 0, and waits half a second for the server's receives: they are all posted at once here, because a sender that is
+faster than the server would fail, as on any hardware.
+"""
+
+from harness.ports import free_port
+from harness.process import Failure
+from harness.suite import Suite, need, options
+
+BLOCKS = 128
+
+
+def start(suite, verb, server_flags=(), client_flags=()):
+    port = free_port()
+    common = ["--ioengine=rdma", f"--port={port}", "--bs=32k", f"--size={BLOCKS * 32}k", f"--iodepth={BLOCKS}",
+              "--thread", "--verify_state_save=0"]
+    server = suite.start(suite.hosts.server, f"server of {verb}",
+                         ["fio"] + common + ["--name=server", "--rw=read", *server_flags])
+    server.must_serve(port)
+    client = suite.start(suite.hosts.client, verb,
+                         ["fio"] + common + ["--name=client", "--rw=write", f"--hostname={suite.hosts.address}",
+                                             f"--verb={verb}", *client_flags])
+    return server, client
+
+
+def fio(suite):
+    """At the same time, because most of it is waiting. A block that is sent has a checksum, which the server checks."""
+    pairs = [start(suite, "write"), start(suite, "read"),
+             start(suite, "send", ["--verify=crc32c"], ["--verify=crc32c", "--do_verify=0"])]
+    for server, client in pairs:
+        client.must_end_well(60)
+        server.must_end_well(20)
+        if "io=4096KiB" not in client.text():
+            raise Failure(f"{client.name} did not move all of its data")
+    receiver = pairs[-1][0].text()
+    if "io=4096KiB" not in receiver or "verify" in receiver:
+        raise Failure("the data was not received as it was sent")
+
+
+def main():
+    opts = options(__doc__)
+    need("fio")
+    suite = Suite(opts)
+    suite.case("WRITE, READ, and SEND with verification", fio, suite)
+    suite.finish()
+
+
+if __name__ == "__main__":
+    main()
