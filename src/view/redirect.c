@@ -12,6 +12,7 @@
 
 #include "next.h"
 #include "path.h"
+#include "symbols.h"
 
 #define VB_EXPORT __attribute__((visibility("default")))
 
@@ -80,6 +81,10 @@ VB_EXPORT int __openat64_2(int directory, const char* path, int flags) {
 }
 
 VB_EXPORT FILE* fopen(const char* path, const char* mode) {
+  if (vb_view_hides_symbols(path, __builtin_return_address(0))) {
+    errno = ENOENT;
+    return NULL;
+  }
   VB_SEE(path);
   return VB_NEXT(fopen)(path, mode);
 }

@@ -75,6 +75,16 @@ class View(unittest.TestCase):
         self.assertEqual(err, "")
         self.assertRegex(out, r"crw.* " + os.path.basename(node))
 
+    def test_libfabric_does_not_read_the_kernels_symbols_for_devices_that_are_not_there(self):
+        def found_by(library):
+            path = os.path.join(os.environ["VERBATIM_TEST_PROGRAMS"], library + ".so.test")
+            return python(f"__import__('ctypes').CDLL('{path}').finds_kernel_symbols()")
+
+        native = any(name.startswith("uverbs") for name in os.listdir("/sys/class/infiniband_verbs")
+                     ) if os.path.isdir("/sys/class/infiniband_verbs") else False
+        self.assertEqual(found_by("libother"), str(int(os.path.exists("/proc/kallsyms"))))
+        self.assertEqual(found_by("libfabric"), str(int(native and os.path.exists("/proc/kallsyms"))))
+
     def test_what_is_not_there_is_not_there(self):
         for path in (f"{DEVICE}/nothing", "/sys/class/infiniband/vb_nothing", "/sys/class/infinibands"):
             out, err = shell(f"cat {path}")
