@@ -21,6 +21,7 @@ void overlay_device_memory(verbs_context& table);
 void overlay_counters(verbs_context& table);     ///< counters.cc
 void overlay_flows(verbs_context& table);        ///< flow.cc
 void overlay_work_queues(verbs_context& table);  ///< wq.cc
+void fill_experimental(Context& context);        ///< exp/table.cc
 void fill_accessors(Cq& cq);
 void fill_builders(Qp& qp);
 

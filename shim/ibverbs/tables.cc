@@ -140,6 +140,7 @@ void fill_tables(Context& context) {
   overlay_work_queues(context.abi);
   context.abi.context.abi_compat = __VERBS_ABI_IS_EXTENDED;
   context.abi.sz = kVerbsContextSize;
+  fill_experimental(context);
 }
 
 }  // namespace vb::door

@@ -95,6 +95,11 @@ void CompletionQueue::period_over() {
   if (due) listener_->completion_event();
 }
 
+void CompletionQueue::set_ignore_overrun(bool ignore) {
+  std::lock_guard guard(lock_);
+  ignore_overrun_ = ignore;
+}
+
 uint32_t CompletionQueue::pending() {
   std::lock_guard guard(lock_);
   return tail_ - head_;

@@ -80,6 +80,9 @@ class CompletionQueue : public ListNode<CompletionQueue, OnModerated> {
     return count;
   }
 
+  /// Changes Options::ignore_overrun.
+  void set_ignore_overrun(bool ignore);
+
   /// Completions that nobody has polled yet.
   uint32_t pending();
 

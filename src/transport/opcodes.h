@@ -35,6 +35,8 @@ inline ibv_wc_opcode completion(uint8_t opcode) {
     case IBV_WR_BIND_MW: return IBV_WC_BIND_MW;
     case IBV_WR_LOCAL_INV: return IBV_WC_LOCAL_INV;
     case IBV_WR_ATOMIC_WRITE: return IBV_WC_ATOMIC_WRITE;
+    case kMaskedCompareSwapOpcode: return static_cast<ibv_wc_opcode>(kMaskedCompareSwapCompletion);
+    case kMaskedFetchAddOpcode: return static_cast<ibv_wc_opcode>(kMaskedFetchAddCompletion);
     case kFlushOpcode: return static_cast<ibv_wc_opcode>(kFlushCompletion);
     default: return IBV_WC_SEND;
   }

@@ -86,6 +86,8 @@ Requester::Sent Requester::transmit(SendWqe& wqe) {
     case IBV_WR_RDMA_READ: return send_read(wqe);
     case IBV_WR_ATOMIC_WRITE: return send_atomic_write(wqe);
     case kFlushOpcode: return send_flush(wqe);
+    case kMaskedCompareSwapOpcode:
+    case kMaskedFetchAddOpcode: return send_masked_atomic(wqe);
     default: return send_atomic(wqe);
   }
 }
@@ -331,9 +333,10 @@ void Requester::read_response(const wire::Packet& packet) {
 
 void Requester::atomic_response(const wire::Packet& packet) {
   SendWqe* wqe = outstanding(packet.header.msn);
-  if (qp_.state() == IBV_QPS_ERR || !wqe || !opcodes::is_atomic(wqe->opcode) || wqe->done) return;
+  if (qp_.state() == IBV_QPS_ERR || !wqe || wqe->done) return;
+  if (!opcodes::is_atomic(wqe->opcode) && !wqe->is_masked_atomic()) return;
   uint64_t original = packet.atomic.compare_add;
-  if (!scatter(*wqe, reinterpret_cast<const unsigned char*>(&original), sizeof original)) {
+  if (!scatter(*wqe, reinterpret_cast<const unsigned char*>(&original), wqe->length)) {
     return qp_.fail(IBV_WC_LOC_PROT_ERR);
   }
   answered(packet.header.msn);

@@ -57,6 +57,7 @@ class Requester {
   Sent send_data(SendWqe& wqe);
   Sent send_read(SendWqe& wqe);
   Sent send_atomic(SendWqe& wqe);
+  Sent send_masked_atomic(SendWqe& wqe);
   Sent send_atomic_write(SendWqe& wqe);
   Sent send_flush(SendWqe& wqe);
   Sent put_inline(SendWqe& wqe, wire::Kind kind);

@@ -19,7 +19,8 @@ using wire::Packet;
 namespace {
 
 bool reads_back(Kind kind) {
-  return kind == Kind::kRead || kind == Kind::kCompareSwap || kind == Kind::kFetchAdd || kind == Kind::kFlush;
+  return kind == Kind::kRead || kind == Kind::kCompareSwap || kind == Kind::kFetchAdd || kind == Kind::kFlush ||
+         kind == Kind::kMaskedCompareSwap || kind == Kind::kMaskedFetchAdd;
 }
 
 bool packet_is_flush(const Packet& packet) { return packet.header.kind == Kind::kFlush; }
@@ -78,6 +79,8 @@ Responder::Outcome Responder::execute(const Packet& packet, Operation* operation
     case Kind::kRead: return execute_read(packet, operation);
     case Kind::kAtomicWrite: return execute_atomic_write(packet);
     case Kind::kFlush: return execute_flush(packet, operation);
+    case Kind::kMaskedCompareSwap:
+    case Kind::kMaskedFetchAdd: return execute_masked_atomic(packet);
     default: return execute_atomic(packet);
   }
 }

@@ -121,6 +121,7 @@ class Responder {
   Outcome execute_write(const wire::Packet& packet, Operation* operation);
   Outcome execute_read(const wire::Packet& packet, Operation* operation);
   Outcome execute_atomic(const wire::Packet& packet);
+  Outcome execute_masked_atomic(const wire::Packet& packet);
   Outcome execute_atomic_write(const wire::Packet& packet);
   Outcome execute_flush(const wire::Packet& packet, Operation* operation);
   Outcome start_write_back(const wire::Packet& packet, Operation* operation);

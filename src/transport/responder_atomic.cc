@@ -4,6 +4,7 @@
 #include "transport/channel.h"
 #include "transport/connected_queue_pair.h"
 #include "transport/lane.h"
+#include "transport/masked_atomic.h"
 
 namespace vb {
 
@@ -31,6 +32,40 @@ Responder::Outcome Responder::execute_atomic(const Packet& packet) {
   } else {
     __atomic_compare_exchange_n(target, &original, atomic.swap, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   }
+  memcpy(body, &original, sizeof original);
+  return Outcome::kDone;
+}
+
+namespace {
+
+/// Returns what was there.
+template <class Word>
+uint64_t change(unsigned char* at, const Packet& packet) {
+  auto* target = reinterpret_cast<Word*>(at);
+  Word old = __atomic_load_n(target, __ATOMIC_RELAXED), fresh;
+  do {
+    fresh = packet.header.kind == Kind::kMaskedFetchAdd ? masked_fetch_add(old, packet.atomic, packet.mask)
+                                                        : masked_compare_swap(old, packet.atomic, packet.mask);
+  } while (!__atomic_compare_exchange_n(target, &old, fresh, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+  return old;
+}
+
+}  // namespace
+
+Responder::Outcome Responder::execute_masked_atomic(const Packet& packet) {
+  const wire::AtomicHeader& atomic = packet.atomic;
+  const uint32_t width = atomic.reserved;
+  Refusal invalid{NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR};
+  if (qp_.path.max_dest_rd_atomic == 0 || atomic.address % width != 0) return refuse(packet, invalid);
+  Outcome found = resolve_target(packet, atomic.address, atomic.rkey, width, kRemoteAtomic);
+  if (found != Outcome::kDone) return found;
+  unsigned char* target = segments_[0].address;
+  if (reinterpret_cast<uintptr_t>(target) % width != 0) return refuse(packet, invalid);
+  if (segments_[0].region->may_fault && !bring_in(target, width, true)) return refuse_fault(packet, false);
+  unsigned char* body = answer(packet.header.msn, Kind::kAtomicResponse, sizeof(uint64_t));
+  if (!body) return Outcome::kLater;
+  const bool wide = width == sizeof(uint64_t);
+  uint64_t original = wide ? change<uint64_t>(target, packet) : change<uint32_t>(target, packet);
   memcpy(body, &original, sizeof original);
   return Outcome::kDone;
 }

@@ -20,6 +20,12 @@ struct MemoryRegion;
 inline constexpr uint8_t kFlushOpcode = 14;
 inline constexpr uint8_t kFlushCompletion = 8;
 
+/// Masked atomics: as MLNX_OFED's experimental verbs number them.
+inline constexpr uint8_t kMaskedCompareSwapOpcode = 99;
+inline constexpr uint8_t kMaskedFetchAddOpcode = 100;
+inline constexpr uint16_t kMaskedCompareSwapCompletion = 9;
+inline constexpr uint16_t kMaskedFetchAddCompletion = 10;
+
 /// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches
 /// into.
 struct SendWqe {
@@ -63,7 +69,24 @@ struct SendWqe {
   bool is_inline() const { return (flags & IBV_SEND_INLINE) != 0; }
   bool reads_back() const {
     return opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ||
-           opcode == kFlushOpcode;
+           opcode == kFlushOpcode || is_masked_atomic();
+  }
+  /// Its operands are wqe.imm bytes wide: 4 or 8. Its masks: AtomicMasks.
+  bool is_masked_atomic() const { return opcode >= kMaskedCompareSwapOpcode; }
+};
+
+/// What the ring slot of a masked atomic holds besides: behind all SGEs, and their regions, that it has room for.
+struct AtomicMasks {
+  uint64_t compare;  ///< of an addition: the highest bit of each field
+  uint64_t swap;
+
+  static AtomicMasks& of(SendWqe& wqe, uint32_t max_sge) {
+    return *reinterpret_cast<AtomicMasks*>(reinterpret_cast<MemoryRegion**>(wqe.sges() + max_sge) + max_sge);
+  }
+  /// What a ring slot must have room for.
+  static uint32_t room(uint32_t max_sge) {
+    return max_sge * static_cast<uint32_t>(sizeof(ibv_sge) + sizeof(MemoryRegion*)) +
+           static_cast<uint32_t>(sizeof(AtomicMasks));
   }
 };
 

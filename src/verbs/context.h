@@ -32,7 +32,11 @@ struct NewerSlots {
   ibv_dmah* (*alloc_dmah)(ibv_context* context, ibv_dmah_init_attr* attr);
 };
 
+/// The size of the table of MLNX_OFED's experimental verbs (shim/exp), which stands below verbs_context.
+inline constexpr size_t kExperimentalTableSize = 664;
+
 struct Context {
+  alignas(void*) unsigned char experimental[kExperimentalTableSize] = {};
   NewerSlots newer{};
   verbs_context abi{};
   // The tail is private.
@@ -48,7 +52,8 @@ struct Context {
 
 /// sizeof(struct verbs_context) in the newest header.
 inline constexpr size_t kVerbsContextSize = sizeof(NewerSlots) + sizeof(verbs_context);
-static_assert(kVerbsContextSize == 696 && offsetof(Context, abi) == sizeof(NewerSlots));
+static_assert(kVerbsContextSize == 696 && offsetof(Context, abi) == offsetof(Context, newer) + sizeof(NewerSlots));
+static_assert(offsetof(Context, newer) == kExperimentalTableSize);
 
 /// Opens a device. The ops and verbs_context slots are still empty: the door fills them in.
 VB_API Result<Context*> open_device(Device& device);

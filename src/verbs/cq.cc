@@ -153,6 +153,10 @@ int poll_cq(Cq& cq, int count, ibv_wc* wc) {
   return consume(cq, count, [wc](const Cqe& cqe, int i) { fill(wc[i], cqe); });
 }
 
+int poll_cqes(Cq& cq, int count, Cqe* cqes) {
+  return consume(cq, count, [cqes](const Cqe& cqe, int i) { cqes[i] = cqe; });
+}
+
 void req_notify_cq(Cq& cq, bool solicited_only) {
   if (cq.queue.arm(solicited_only)) ++engine().lane.armed;
 }

@@ -5,6 +5,7 @@
 #include <infiniband/verbs.h>
 
 #include <atomic>
+#include <memory>
 
 #include "base/export.h"
 #include "base/result.h"
@@ -26,8 +27,9 @@ struct Cq {
   Pd* parent_domain = nullptr;
   uint64_t wc_flags = 0;  ///< the fields asked for at creation
   bool single_threaded = false;
-  SpinLock polling;  ///< held from start_poll to end_poll, unless single_threaded
-  Cqe current{};     ///< what the read_* accessors show
+  SpinLock polling;             ///< held from start_poll to end_poll, unless single_threaded
+  Cqe current{};                ///< what the read_* accessors show
+  std::shared_ptr<void> holds;  ///< what it keeps alive besides: a resource domain
 
   struct Events final : CompletionQueue::Listener {
     explicit Events(Cq& owner) : cq(owner) {}
@@ -51,6 +53,8 @@ VB_API Result<void> modify_cq(Cq& cq, const ibv_modify_cq_attr& attr);
 
 // The data path (also the ops tables').
 VB_API int poll_cq(Cq& cq, int count, ibv_wc* wc);
+/// The same, as the engine has them.
+VB_API int poll_cqes(Cq& cq, int count, Cqe* cqes);
 VB_API void req_notify_cq(Cq& cq, bool solicited_only);
 /// 0: until end_poll the CQ's iterator is the calling thread's; others wait. ENOENT: the CQ is empty, and not held.
 VB_API int start_poll(Cq& cq);

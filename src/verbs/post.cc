@@ -10,6 +10,7 @@
 #include "transport/raw_queue_pair.h"
 #include "verbs/ah.h"
 #include "verbs/mw.h"
+#include "verbs/post.h"
 #include "verbs/qp.h"
 
 namespace vb {
@@ -44,14 +45,10 @@ int check_opcode(const Qp& qp, uint8_t opcode) {
     case IBV_WR_LOCAL_INV:
     case IBV_WR_BIND_MW: return 0;
     case kFlushOpcode: return qp.init.qp_type == IBV_QPT_RC && qp.send_ops != 0 ? 0 : EINVAL;
+    case kMaskedCompareSwapOpcode:
+    case kMaskedFetchAddOpcode: return qp.init.qp_type != IBV_QPT_UC && qp.masked_atomics ? 0 : EINVAL;
     default: return EINVAL;
   }
-}
-
-/// Work may be posted from RTS on (o10-...; in ERR it flushes).
-bool takes_sends(const Qp& qp) {
-  ibv_qp_state state = qp.transport.state();
-  return state == IBV_QPS_RTS || state == IBV_QPS_SQD || state == IBV_QPS_SQE || state == IBV_QPS_ERR;
 }
 
 int put_sges(SendQueue& queue, SendWqe& wqe, const ibv_sge* list, size_t count) {
@@ -136,6 +133,13 @@ int put_bind_type_2(SendWqe& wqe, ibv_mw& mw, uint32_t rkey, const ibv_mw_bind_i
   return error;
 }
 
+}  // namespace
+
+bool takes_sends(const Qp& qp) {
+  ibv_qp_state state = qp.transport.state();
+  return state == IBV_QPS_RTS || state == IBV_QPS_SQD || state == IBV_QPS_SQE || state == IBV_QPS_ERR;
+}
+
 int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   wqe.wr_id = wr.wr_id;
   wqe.opcode = static_cast<uint8_t>(wr.opcode);
@@ -172,28 +176,24 @@ int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   return error;
 }
 
-}  // namespace
-
-int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) {
+int put_masked_atomic(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr, const MaskedAtomic& atomic) {
+  wqe.wr_id = wr.wr_id;
+  wqe.opcode = atomic.opcode;
+  wqe.flags = static_cast<uint8_t>(wr.send_flags & ~IBV_SEND_INLINE);
+  if (int error = check_opcode(qp, wqe.opcode)) return error;
+  if ((atomic.width != 4 && atomic.width != 8) || wr.num_sge < 0) return EINVAL;
+  wqe.imm = atomic.width;
+  if (qp.init.qp_type == IBV_QPT_XRC_SEND) wqe.srqn = wr.qp_type.xrc.remote_srqn;
+  wqe.remote_address = atomic.remote.address;
+  wqe.rkey = atomic.remote.rkey;
+  wqe.compare_add = atomic.compare_add;
+  wqe.swap = atomic.swap;
   SendQueue& queue = qp.transport.send_queue;
-  int error = 0;
-  queue.lock().lock();
-  if (!takes_sends(qp)) error = EINVAL;
-  for (; wr && error == 0; wr = error ? wr : wr->next) {
-    SendWqe* wqe = queue.reserve();
-    if (!wqe) {
-      error = ENOMEM;
-      break;
-    }
-    error = put_wr(qp, *wqe, *wr);
-    if (error) queue.unreserve();
-  }
-  queue.publish();
-  queue.lock().unlock();
-  if (error) *bad_wr = wr;
-  engine().lane.kick(qp.transport);
-  return error;
+  AtomicMasks::of(wqe, queue.max_sge()) = atomic.masks;
+  return put_sges(queue, wqe, wr.sg_list, static_cast<size_t>(wr.num_sge));
 }
+
+int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) { return post_list(qp, wr, bad_wr, put_wr); }
 
 int bind_mw(Qp& qp, ibv_mw& mw, const ibv_mw_bind& bind) {
   SendQueue& queue = qp.transport.send_queue;

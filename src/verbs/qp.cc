@@ -88,6 +88,7 @@ struct Extras {
   uint32_t create_flags = 0;
   uint16_t tso_header = 0;
   bool strips_vlan = false;
+  bool masked_atomics = false;
   const ibv_qp_init_attr_ex* spreads = nullptr;  ///< over an indirection table: it has no queues of its own
 };
 
@@ -164,7 +165,9 @@ Result<void> open_queues(QueuePair& transport, Pd* pd, const ibv_qp_init_attr& a
   uint32_t sges = tags ? std::max(cap.max_send_sge, srq->max_sge()) : cap.max_send_sge;
   uint32_t extra = tags ? Rendezvous::kExtraSlots : 0;
   RingSource* memory = pd ? pd->source(RingKind::kSendQueue) : nullptr;
-  const uint32_t large = extras.tso_header ? TsoRequest::room(sges, extras.tso_header) : 0;
+  const uint32_t large = extras.tso_header       ? TsoRequest::room(sges, extras.tso_header)
+                         : extras.masked_atomics ? AtomicMasks::room(sges)
+                                                 : 0;
   auto sends = transport.send_queue.open(cap.max_send_wr, sges, std::max(cap.max_inline_data, large), memory, extra);
   if (!sends) return sends;
   if (tags) transport.connected()->rendezvous = std::make_unique<Rendezvous>(*transport.connected());
@@ -195,6 +198,7 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras
   qp->init = attr;
   qp->send_ops = extras.send_ops;
   qp->max_tso_header = extras.tso_header;
+  qp->masked_atomics = extras.masked_atomics;
   qp->xrcd = owner.xrcd;
   if (owner.xrcd) qp->domain = owner.xrcd->domain;
   Engine& self = engine();
@@ -307,9 +311,10 @@ Result<Extras> extras_of(const ibv_qp_init_attr_ex& attr) {
 
 }  // namespace
 
-Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr) {
+Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr, bool masked_atomics) {
   auto extras = extras_of(attr);
   if (!extras) return Error{extras.error()};
+  extras->masked_atomics = masked_atomics;
   Pd* pd = (attr.comp_mask & IBV_QP_INIT_ATTR_PD) && attr.pd ? &Pd::from(attr.pd) : nullptr;
   Xrcd* xrcd = (attr.comp_mask & IBV_QP_INIT_ATTR_XRCD) && attr.xrcd ? &Xrcd::from(attr.xrcd) : nullptr;
   if (attr.qp_type == IBV_QPT_XRC_RECV) pd = nullptr;

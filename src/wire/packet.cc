@@ -66,6 +66,10 @@ bool decode_body(Reader reader, Packet& packet) {
     case Kind::kCompareSwap:
     case Kind::kFlush:
     case Kind::kFetchAdd: return reader.take(packet.atomic) && reader.rest().empty();
+    case Kind::kMaskedCompareSwap:
+    case Kind::kMaskedFetchAdd:
+      return reader.take(packet.atomic) && reader.take(packet.mask) && reader.rest().empty() &&
+             (packet.atomic.reserved == sizeof(uint32_t) || packet.atomic.reserved == sizeof(uint64_t));
     case Kind::kAtomicResponse: return reader.take(packet.atomic.compare_add) && reader.rest().empty();
     case Kind::kDatagram: return decode_datagram(reader, packet);
     case Kind::kDatagramRest: return !packet.has(kIndirect) && decode_payload(reader, packet);

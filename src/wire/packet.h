@@ -31,7 +31,9 @@ enum class Kind : uint8_t {
   kDatagramRest,  ///< the end of the kDatagram right before it, which did not fit into one frame
   // Further requests.
   kAtomicWrite = 32,
-  kFlush,  ///< answered with an empty kReadResponse
+  kFlush,                   ///< answered with an empty kReadResponse
+  kMaskedCompareSwap = 40,  ///< a MaskHeader behind the AtomicHeader, whose `reserved` is the operands' width
+  kMaskedFetchAdd,
 };
 
 /// What a responder answers.
@@ -98,6 +100,12 @@ struct AtomicHeader {
   uint64_t swap;
 };
 
+/// Behind the AtomicHeader of a masked atomic.
+struct MaskHeader {
+  uint64_t compare;  ///< of an addition: the highest bit of each field
+  uint64_t swap;
+};
+
 /// In front of a datagram's payload.
 struct DatagramHeader {
   uint32_t length;  ///< of the whole payload, bytes
@@ -143,7 +151,8 @@ inline constexpr uint32_t kMaxPieces = 32;
 
 static_assert(sizeof(FrameHeader) == 8 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
 static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 8);
-static_assert(sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 && sizeof(Piece) == 24);
+static_assert(sizeof(MaskHeader) == 16 && sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 &&
+              sizeof(Piece) == 24);
 
 inline constexpr size_t padded(size_t size) { return (size + 7) & ~size_t{7}; }
 
@@ -172,6 +181,7 @@ struct Packet {
   bool is_xrc = false;
   RdmaHeader rdma{};
   AtomicHeader atomic{};
+  MaskHeader mask{};
   DatagramHeader datagram{};
   uint32_t length = 0;  ///< of the message's data, wherever that is
   uint32_t piece_count = 0;

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Posting sends.
+#include "verbs/post.h"
+
+#include "exp/door.h"
+
+namespace vb::exp {
+namespace {
+
+/// Flags that nothing here does.
+constexpr uint64_t kRefused = IBV_EXP_SEND_WITH_CALC | IBV_EXP_SEND_WAIT_EN_LAST;
+constexpr uint64_t kPlain = IBV_EXP_SEND_FENCE | IBV_EXP_SEND_SIGNALED | IBV_EXP_SEND_SOLICITED | IBV_EXP_SEND_INLINE;
+
+unsigned flags_of(uint64_t flags) {
+  return static_cast<unsigned>(flags & kPlain) | ((flags & IBV_EXP_SEND_IP_CSUM) ? unsigned{IBV_SEND_IP_CSUM} : 0);
+}
+
+ibv_send_wr head_of(const ibv_exp_send_wr& wr) {
+  ibv_send_wr now{};
+  now.wr_id = wr.wr_id;
+  now.sg_list = wr.sg_list;
+  now.num_sge = wr.num_sge;
+  now.opcode = static_cast<ibv_wr_opcode>(wr.exp_opcode);
+  now.send_flags = flags_of(wr.exp_send_flags);
+  now.imm_data = wr.ex.imm_data;
+  now.qp_type.xrc.remote_srqn = wr.qp_type.xrc.remote_srqn;
+  return now;
+}
+
+int put_bind(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  const ibv_exp_mw_bind_info& info = wr.bind_mw.bind_info;
+  auto access = access_of(info.exp_mw_access_flags);
+  if (!access) return access.error();
+  ibv_send_wr now = head_of(wr);
+  now.bind_mw.mw = wr.bind_mw.mw;
+  now.bind_mw.rkey = wr.bind_mw.rkey;
+  now.bind_mw.bind_info = {info.mr, info.addr, info.length, *access};
+  return now.bind_mw.mw ? put_wr(qp, wqe, now) : EINVAL;
+}
+
+int put_tso(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  ibv_send_wr now = head_of(wr);
+  now.opcode = IBV_WR_TSO;
+  now.tso.hdr = wr.tso.hdr;
+  now.tso.hdr_sz = wr.tso.hdr_sz;
+  now.tso.mss = wr.tso.mss;
+  return put_wr(qp, wqe, now);
+}
+
+/// Operands stand in the work request: those that do not are wider than what is offered.
+int put_masked(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  const auto& given = wr.ext_op.masked_atomics;
+  if (!(wr.exp_send_flags & IBV_EXP_SEND_EXT_ATOMIC_INLINE) || given.log_arg_sz > 3) return EINVAL;
+  MaskedAtomic atomic{};
+  atomic.width = 1u << given.log_arg_sz;
+  atomic.remote = {given.remote_addr, given.rkey};
+  if (wr.exp_opcode == IBV_EXP_WR_EXT_MASKED_ATOMIC_FETCH_AND_ADD) {
+    const ibv_exp_fetch_add& add = given.wr_data.inline_data.op.fetch_add;
+    atomic.opcode = kMaskedFetchAddOpcode;
+    atomic.compare_add = add.add_val;
+    atomic.masks = {add.field_boundary, 0};
+  } else {
+    const ibv_exp_cmp_swap& swap = given.wr_data.inline_data.op.cmp_swap;
+    atomic.opcode = kMaskedCompareSwapOpcode;
+    atomic.compare_add = swap.compare_val;
+    atomic.swap = swap.swap_val;
+    atomic.masks = {swap.compare_mask, swap.swap_mask};
+  }
+  return put_masked_atomic(qp, wqe, head_of(wr), atomic);
+}
+
+int put_plain(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  static_assert(sizeof wr.wr == sizeof(ibv_send_wr::wr));
+  ibv_send_wr now = head_of(wr);
+  std::memcpy(static_cast<void*>(&now.wr), &wr.wr, sizeof now.wr);
+  return put_wr(qp, wqe, now);
+}
+
+int put(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  if (wr.exp_send_flags & kRefused) return refuse<"calculations and cross-channel work">().code;
+  switch (wr.exp_opcode) {
+    case IBV_EXP_WR_BIND_MW: return put_bind(qp, wqe, wr);
+    case IBV_EXP_WR_TSO: return put_tso(qp, wqe, wr);
+    case IBV_EXP_WR_EXT_MASKED_ATOMIC_CMP_AND_SWP:
+    case IBV_EXP_WR_EXT_MASKED_ATOMIC_FETCH_AND_ADD: return put_masked(qp, wqe, wr);
+    default: break;
+  }
+  if (wr.exp_opcode <= IBV_EXP_WR_SEND_WITH_INV) return put_plain(qp, wqe, wr);
+  return refuse<"an opcode of ibv_exp_post_send">().code;
+}
+
+int post(ibv_qp* qp, ibv_exp_send_wr* wr, ibv_exp_send_wr** bad_wr) { return post_list(Qp::from(qp), wr, bad_wr, put); }
+
+}  // namespace
+
+void overlay_posting(verbs_context_exp& table) { table.drv_exp_post_send = post; }
+
+}  // namespace vb::exp

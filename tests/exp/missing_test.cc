@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What is not there fails as it did on a driver that had not got it.
+#include <infiniband/peer_ops.h>
+
+#include "exp_support.h"
+
+namespace vt {
+namespace {
+
+TEST_F(ExpTest, WhatIsMissingSaysSo) {
+  CqPtr cq = make_cq();
+  ibv_exp_qp_init_attr init = qp_attr(cq.get());
+  QpPtr qp(ibv_exp_create_qp(context.get(), &init));
+  ASSERT_NE(qp, nullptr);
+  ibv_exp_create_mr_in create{};
+  create.pd = pd.get();
+  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_create_mr(&create));
+  ibv_exp_mkey_list_container_attr list{};
+  list.pd = pd.get();
+  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_alloc_mkey_list_memory(&list));
+  ibv_exp_ec_calc_init_attr calc{};
+  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_alloc_ec_calc(pd.get(), &calc));
+  ibv_exp_task task{}, *bad = nullptr;
+  EXPECT_EQ(ibv_exp_post_task(context.get(), &task, &bad), ENOSYS);
+  ibv_exp_peer_commit commit{};
+  EXPECT_EQ(ibv_exp_peer_commit_qp(qp.get(), &commit), ENOSYS);
+  ibv_exp_peer_peek peek{};
+  EXPECT_EQ(ibv_exp_peer_peek_cq(cq.get(), &peek), ENOSYS);
+  ibv_exp_reg_shared_mr_in shared{};
+  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_reg_shared_mr(&shared));
+  ibv_exp_open_device_attr open{};
+  open.comp_mask = IBV_EXP_SET_ATTR_PEER_INFO;
+  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_open_device(context->device, &open));
+}
+
+TEST_F(ExpTest, AVendorsInterfacesAreNotSupported) {
+  CqPtr cq = make_cq();
+  ibv_exp_query_intf_params params{};
+  params.intf_scope = IBV_EXP_INTF_GLOBAL;
+  params.obj = cq.get();
+  for (uint32_t family : {uint32_t{IBV_EXP_INTF_CQ}, uint32_t{IBV_EXP_INTF_QP_BURST}}) {
+    params.intf = family;
+    ibv_exp_query_intf_status status = IBV_EXP_INTF_STAT_OK;
+    EXPECT_EQ(ibv_exp_query_intf(context.get(), &params, &status), nullptr);
+    EXPECT_EQ(status, IBV_EXP_INTF_STAT_VENDOR_NOT_SUPPORTED);
+  }
+}
+
+TEST_F(ExpTest, TheDataPathsFunctionsCanBeAskedFor) {
+  EXPECT_NE(ibv_exp_get_provider_func(context.get(), IBV_EXP_POST_SEND_FUNC), nullptr);
+  auto poll_cq = reinterpret_cast<drv_exp_poll_cq_func>(ibv_exp_get_provider_func(context.get(), IBV_EXP_POLL_CQ_FUNC));
+  ASSERT_NE(poll_cq, nullptr);
+  CqPtr cq = make_cq();
+  ibv_exp_wc wc;
+  EXPECT_EQ(poll_cq(cq.get(), 1, &wc, sizeof wc), 0);
+}
+
+}  // namespace
+}  // namespace vt
