@@ -15,6 +15,7 @@ namespace vb {
 namespace {
 // The most that stands in front of a payload.
 constexpr size_t kOverhead = sizeof(wire::FrameHeader) + sizeof(wire::PacketHeader) + sizeof(wire::RdmaHeader);
+constexpr size_t kMaxOrphans = 4096;  ///< several for each queue pair that a busy peer loses at once
 }  // namespace
 
 Channel::Channel(Lane& lane, Rail& rail, const Peer& peer)
@@ -62,6 +63,35 @@ void Channel::wait(QueuePair& qp) {
   lane_.stalled(*this);
 }
 
+void Channel::answer(const wire::PacketHeader& header) {
+  if (!alive_) return;
+  unsigned char* at = orphans_.empty() ? begin(sizeof header, Use::kAnswer) : nullptr;
+  if (at) {
+    memcpy(at, &header, sizeof header);
+    return;
+  }
+  if (orphans_.size() >= kMaxOrphans) {
+    static std::atomic<bool> told{false};
+    log_once(told, LogLevel::warn,
+             "a peer asks for queue pairs that are not there, and takes no answers: it is cut off");
+    return lane_.lost(*this);
+  }
+  orphans_.push_back(header);
+  lane_.stalled(*this);
+}
+
+/// False: there is no room for all of them yet.
+bool Channel::send_orphans() {
+  while (!orphans_.empty()) {
+    const wire::PacketHeader& header = orphans_.front();
+    unsigned char* at = begin(sizeof header, Use::kAnswer);
+    if (!at) return false;
+    memcpy(at, &header, sizeof header);
+    orphans_.pop_front();
+  }
+  return true;
+}
+
 void Channel::submit(fabric::Frame& frame) {
   int status = backlog_ ? EAGAIN : rail_.endpoint->send(peer_.address, frame);
   if (status == 0) return wake_peer();
@@ -87,6 +117,7 @@ void Channel::retry() {
     if (!backlog_) backlog_tail_ = &backlog_;
     if (status != 0) released(frame, status);
   }
+  if (!send_orphans()) return;
   deaf = false;
   List<QueuePair, OnStalled> taken;
   stalled_.move_to(taken);
@@ -152,6 +183,7 @@ void Channel::die(bool crashed) {
   backlog_tail_ = &backlog_;
   List<QueuePair, OnStalled> left;
   stalled_.move_to(left);
+  orphans_.clear();
   while (!routes_.empty()) routes_.pop_front().channel = nullptr;
   if (peer_.link) std::exchange(peer_.link, nullptr)->channel_gone();
   members_.for_each([&](ConnectedQueuePair& qp) { qp.peer_gone(crashed); });

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "fabric/endpoint.h"
 #include "transport/connected_queue_pair.h"
 #include "transport/rail.h"
+#include "wire/packet.h"
 
 namespace vb {
 
@@ -75,11 +77,14 @@ class Channel : public ListNode<Channel, OnDirty> {
   unsigned char* begin(size_t size, Use use);
   /// The queue pair is taken up again when there is room.
   void wait(QueuePair& qp);
+  /// Sends a packet that is a header only, and that no queue pair here keeps: what finds no room waits for it. One for
+  /// which there is no place either ends the channel, because the peer would wait for ever.
+  void answer(const wire::PacketHeader& header);
   /// Sends the frame being filled.
   void flush();
   /// Sends what the fabric would not take before, and takes up who waits for room.
   void retry();
-  bool stalled() { return backlog_ != nullptr || !stalled_.empty(); }
+  bool stalled() { return backlog_ != nullptr || !stalled_.empty() || !orphans_.empty(); }
   void released(fabric::Frame& frame, int error);
   /// A transfer was handed to the fabric: a sleeping peer may have to help.
   void moved() { wake_peer(); }
@@ -125,6 +130,7 @@ class Channel : public ListNode<Channel, OnDirty> {
 
   bool open_frame(Use use);
   void submit(fabric::Frame& frame);
+  bool send_orphans();
   void drop(fabric::Frame& frame);
   void wake_peer();
 
@@ -134,6 +140,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   bool alive_ = true;
   size_t eager_limit_;
   uint32_t frames_out_ = 0;
+  std::deque<wire::PacketHeader> orphans_;
   fabric::Frame* current_ = nullptr;
   fabric::Frame* backlog_ = nullptr;
   fabric::Frame** backlog_tail_ = &backlog_;

@@ -320,7 +320,45 @@ void Responder::transfer_finished(fabric::Transfer& transfer, int error) {
   operation.free_transfers |= 1u << (&transfer - operation.transfers.data());
   --operation.flying;
   if (error && operation.error == 0) operation.error = error;
-  operation.responder->advance();
+  if (operation.responder) return operation.responder->advance();
+  if (operation.flying == 0) free_abandoned(operation);
+}
+
+bool Responder::uses(const void* object) const {
+  return std::any_of(pipeline_.begin(), pipeline_.end(), [&](auto& operation) {
+    if (operation->state != Operation::kMoving) return false;
+    auto in_it = [&](const Segment& segment) { return segment.region == object || segment.window == object; };
+    return operation->srq == object || std::any_of(operation->segments.begin(), operation->segments.end(), in_it);
+  });
+}
+
+void Responder::abandon() {
+  std::deque<std::unique_ptr<Operation>> pipeline;
+  pipeline.swap(pipeline_);
+  for (auto& operation : pipeline) {
+    srq_ = operation->srq;
+    receive_ = operation->receive;
+    if (operation->has_receive) receive_error(operation->packet, IBV_WC_WR_FLUSH_ERR);
+    if (operation->state != Operation::kMoving) continue;
+    --running_;
+    if (operation->srq) --std::exchange(operation->srq, nullptr)->users;
+    for (Segment& segment : operation->segments) {
+      --segment.region->remote_users;
+      if (segment.window) --std::exchange(segment.window, nullptr)->users;
+    }
+    operation->responder = nullptr;
+    if (operation->flying == 0) {
+      free_abandoned(*operation.release());
+    } else {
+      static_cast<void>(operation.release());  // until its last transfer ends, if ever
+    }
+  }
+  settle();
+}
+
+void Responder::free_abandoned(Operation& operation) {
+  for (Segment& segment : operation.segments) release(*segment.region);
+  delete &operation;
 }
 
 // --- the pipeline ------------------------------------------------------------------------------------------------
@@ -586,9 +624,7 @@ void Responder::owe_nak(const Packet& packet, NakCode code, uint32_t detail) {
 }
 
 void refuse_not_connected(Channel& channel, const Packet& packet) {
-  wire::PacketHeader header = nak_header(packet, packet.header.dst_qpn, NakCode::kNotConnected, 0);
-  // Without room the NAK is lost, as one on a wire would be: the requester's budget decides.
-  if (unsigned char* at = channel.begin(sizeof header, Channel::Use::kAnswer)) memcpy(at, &header, sizeof header);
+  channel.answer(nak_header(packet, packet.header.dst_qpn, NakCode::kNotConnected, 0));
 }
 
 }  // namespace vb
