@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "transport/lane.h"
 #include "transport/presence.h"
@@ -15,6 +16,8 @@ namespace vb {
 namespace {
 // The most that stands in front of a payload.
 constexpr size_t kOverhead = sizeof(wire::FrameHeader) + sizeof(wire::PacketHeader) + sizeof(wire::RdmaHeader);
+constexpr uint64_t kFabricPatience = 5 * kSecond;  ///< for frames, while the control connection works
+constexpr uint32_t kReports = 100;    ///< and how often the peer must have said so: one that was stopped says it once
 constexpr size_t kMaxOrphans = 4096;  ///< several for each queue pair that a busy peer loses at once
 }  // namespace
 
@@ -31,7 +34,7 @@ bool Channel::open_frame(Use use) {
   if (!current_) return false;
   current_->owner = this;
   ++frames_out_;
-  wire::FrameHeader header{peer_.token};
+  wire::FrameHeader header{peer_.token, next_sent_++, 0};
   memcpy(current_->data, &header, sizeof header);
   current_->size = sizeof header;
   lane_.dirty(*this);
@@ -92,9 +95,36 @@ bool Channel::send_orphans() {
   return true;
 }
 
+bool Channel::in_sequence(uint32_t sequence) {
+  if (sequence == next_received_) [[likely]] {
+    ++next_received_;
+    return true;
+  }
+  log(LogLevel::warn, "frame %u came from a peer instead of frame %u: the fabric has lost some, the channel ends",
+      sequence, next_received_);
+  lane_.lost(*this);
+  return false;
+}
+
+void Channel::expect(uint32_t frames, uint64_t now_ns) {
+  if (!before(next_received_, frames)) {
+    overdue_.reports = 0;
+    return;
+  }
+  if (overdue_.reports == 0 || overdue_.received != next_received_) overdue_ = {next_received_, 0, now_ns};
+  if (++overdue_.reports < kReports || now_ns - overdue_.since_ns < kFabricPatience) return;
+  log(LogLevel::warn, "a peer has sent %u frames and %u have come: the fabric has lost some, the channel ends", frames,
+      next_received_);
+  overdue_.reports = 0;
+  lane_.lost(*this);
+}
+
 void Channel::submit(fabric::Frame& frame) {
   int status = backlog_ ? EAGAIN : rail_.endpoint->send(peer_.address, frame);
-  if (status == 0) return wake_peer();
+  if (status == 0) {
+    ++frames_sent_;
+    return wake_peer();
+  }
   if (status != EAGAIN) {
     log(LogLevel::debug, "a frame of %u bytes is refused by the fabric: error %d", frame.size, status);
     released(frame, status);
@@ -115,7 +145,11 @@ void Channel::retry() {
     if (status == EAGAIN) return;
     backlog_ = next;
     if (!backlog_) backlog_tail_ = &backlog_;
-    if (status != 0) released(frame, status);
+    if (status == 0) {
+      ++frames_sent_;
+    } else {
+      released(frame, status);
+    }
   }
   if (!send_orphans()) return;
   deaf = false;

@@ -89,6 +89,14 @@ class Channel : public ListNode<Channel, OnDirty> {
   /// A transfer was handed to the fabric: a sleeping peer may have to help.
   void moved() { wake_peer(); }
 
+  /// Whether a frame with this number is the next one. False: the fabric has lost what came before, the channel ends.
+  bool in_sequence(uint32_t sequence);
+  /// How many frames the fabric has taken.
+  uint32_t frames_sent() const { return frames_sent_; }
+  /// The peer says how many frames it has given to the fabric. Some that do not come although it says so again and
+  /// again are lost, and nothing behind them would show it: the channel ends.
+  void expect(uint32_t frames, uint64_t now_ns);
+
   /// A datagram that needs two packets. True: it is complete, and `packet` is
   /// all of it (until the next call).
   bool assemble(wire::Packet& packet);
@@ -128,6 +136,13 @@ class Channel : public ListNode<Channel, OnDirty> {
     std::vector<unsigned char> payload;
   };
 
+  /// Frames that the peer has sent and that have not come.
+  struct Overdue {
+    uint32_t received = 0;  ///< frames that had come when it was noticed
+    uint32_t reports = 0;   ///< how often the peer has said so; 0: nothing is overdue
+    uint64_t since_ns = 0;
+  };
+
   bool open_frame(Use use);
   void submit(fabric::Frame& frame);
   bool send_orphans();
@@ -140,6 +155,10 @@ class Channel : public ListNode<Channel, OnDirty> {
   bool alive_ = true;
   size_t eager_limit_;
   uint32_t frames_out_ = 0;
+  uint32_t next_sent_ = 0;      ///< the number of the next frame to go
+  uint32_t next_received_ = 0;  ///< and of the next to come
+  uint32_t frames_sent_ = 0;
+  Overdue overdue_;
   std::deque<wire::PacketHeader> orphans_;
   fabric::Frame* current_ = nullptr;
   fabric::Frame* backlog_ = nullptr;

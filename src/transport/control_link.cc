@@ -153,6 +153,7 @@ bool ControlLink::parse() {
 bool ControlLink::handle(Control type, const unsigned char* body) {
   wire::Hello hello;
   wire::Offer offer;
+  wire::Count count;
   switch (type) {
     case Control::kHello:
       memcpy(&hello, body, sizeof hello);
@@ -170,8 +171,12 @@ bool ControlLink::handle(Control type, const unsigned char* body) {
       close("the peer has ended");
       return false;
     case Control::kDoorbell:
-    case Control::kProbe:
       if (state_ == State::kUp) return true;  // That it woke us is all it was for.
+      break;
+    case Control::kProbe:
+    case Control::kCount:
+      memcpy(&count, body, sizeof count);
+      if (state_ == State::kUp) return handle_count(type, count);
       break;
   }
   ++router_.rejected;
@@ -350,8 +355,19 @@ void ControlLink::probe() {
     if (probed_at_ns_ == 0) probed_at_ns_ = clock_ns();
     return;
   }
-  send(wire::Control::kProbe, nullptr, 0);
+  send_count(Control::kProbe);
   probed_at_ns_ = clock_ns();
+}
+
+void ControlLink::send_count(Control type) {
+  wire::Count count{channel_->frames_sent()};
+  send(type, &count, sizeof count);
+}
+
+bool ControlLink::handle_count(Control type, const wire::Count& count) {
+  channel_->expect(count.frames, clock_ns());
+  if (type == Control::kProbe) send_count(Control::kCount);
+  return true;
 }
 
 bool ControlLink::unacknowledged() {

@@ -54,6 +54,8 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool handle_hello(const wire::Hello& hello);
   bool handle_offer(const wire::Offer& offer);
   bool accept_offer(const wire::Offer& offer);
+  bool handle_count(wire::Control type, const wire::Count& count);
+  void send_count(wire::Control type);
   bool send_offer(wire::Path path);
   bool same_host() const;
   bool establish(const wire::Offer& offer);

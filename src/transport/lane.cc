@@ -218,6 +218,7 @@ void Lane::received(std::span<const unsigned char> frame) {
     return;
   }
   channel->confirmed = true;
+  if (!channel->in_sequence(header.sequence)) return;
   frame = frame.subspan(sizeof header);
   wire::Packet packet;
   while (!frame.empty()) {

@@ -474,7 +474,7 @@ void Requester::tick(uint64_t now_ns) {
     stalled_since_ = now_ns;
     return;
   }
-  if (qp_.state() != IBV_QPS_RTS && qp_.state() != IBV_QPS_SQD) return;
+  if (!quiescing_ && qp_.state() != IBV_QPS_RTS && qp_.state() != IBV_QPS_SQD) return;
   Channel* channel = qp_.channel();
   bool gone = channel ? !channel->alive() : !(qp_.route && qp_.route->reached);
   if (channel && !gone && now_ns - stalled_since_ > budget_ns() / 2) channel->probe();
@@ -482,6 +482,7 @@ void Requester::tick(uint64_t now_ns) {
   if (now_ns - stalled_since_ < budget_ns()) return;
   if (qp_.path.timeout == 0 && qp_.reliable() && !(channel && gone)) return;  // infinite, while there is hope
   if (!gone && !(channel && channel->path_dead())) return;
+  if (quiescing_) return quiesced();  // nobody is left who could say it
   if (!qp_.reliable()) return lose();
   log(LogLevel::debug, "QP %06x: no answer for %llu ms, and the path is dead", qp_.qpn,
       static_cast<unsigned long long>((now_ns - stalled_since_) / kMillisecond));

@@ -12,7 +12,9 @@
 namespace vb::wire {
 
 struct FrameHeader {
-  uint64_t token;  ///< the receiver's name for the channel: 16 bits index, 48 bits random
+  uint64_t token;     ///< the receiver's name for the channel: 16 bits index, 48 bits random
+  uint32_t sequence;  ///< counts the channel's frames from 0: a gap is a loss, and ends the channel
+  uint32_t reserved;
 };
 
 enum class Kind : uint8_t {
@@ -141,7 +143,7 @@ struct Piece {
 
 inline constexpr uint32_t kMaxPieces = 32;
 
-static_assert(sizeof(FrameHeader) == 8 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
+static_assert(sizeof(FrameHeader) == 16 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
 static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 8);
 static_assert(sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 && sizeof(Piece) == 24);
 
