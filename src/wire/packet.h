@@ -182,6 +182,10 @@ struct Packet {
   std::span<const unsigned char> source;  ///< the whole packet as it came
 
   bool has(Flag flag) const { return (header.flags & flag) != 0; }
+  /// A receive WR of its target ends with it.
+  bool consumes_receive() const {
+    return header.kind == Kind::kSend || (header.kind == Kind::kWrite && has(kImmediate));
+  }
   /// Part of a datagram that came in two.
   bool is_fragment() const {
     return header.kind == Kind::kDatagramRest || (header.kind == Kind::kDatagram && payload.size() < datagram.length);
