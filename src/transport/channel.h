@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/list.h"
@@ -52,6 +53,7 @@ class Channel : public ListNode<Channel, OnDirty> {
     uint64_t token = 0;                ///< the peer's name for this channel: its frames begin with it
     PresencePage* presence = nullptr;  ///< the peer's page, when it shares memory with us
     ChannelLink* link = nullptr;       ///< nullptr for loopback
+    std::string path;                  ///< both hosts' addresses; empty where they do not matter (shared memory)
   };
 
   Channel(Lane& lane, Rail& rail, const Peer& peer);
@@ -61,6 +63,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   fabric::Peer peer() const { return peer_.address; }
   bool same_peer(const Channel& other) const { return this == &other || peer_.process == other.peer_.process; }
   const ProcessId& process() const { return peer_.process; }
+  const std::string& path() const { return peer_.path; }
   bool alive() const { return alive_; }
   bool unused() { return !alive_ && members_.empty(); }
   /// Frames that the fabric still has.

@@ -191,15 +191,20 @@ bool ControlLink::handle_hello(const wire::Hello& hello) {
     close("another version");
     return false;
   }
+  ProcessId process;
+  std::copy(std::begin(hello.process), std::end(hello.process), process.begin());
+  if (process == ProcessId{}) {  // That is what this process calls itself on its loopback.
+    ++router_.rejected;
+    close("a process without a name");
+    return false;
+  }
   peer_ = hello;
   state_ = State::kOffer;
   if (!initiator_) {
     send_hello();
     return true;
   }
-  ProcessId process;
-  std::copy(std::begin(hello.process), std::end(hello.process), process.begin());
-  if (Channel* known = router_.lane().channel_of(process)) {
+  if (Channel* known = router_.lane().channel_of(process, path())) {
     router_.found(*route_, *known);
     route_ = nullptr;
     goodbye_ = true;
@@ -208,6 +213,9 @@ bool ControlLink::handle_hello(const wire::Hello& hello) {
   }
   return send_offer(same_host() ? Path::kSharedMemory : Path::kFabric);
 }
+
+/// Over the fabric both ends of a queue pair must be on one such path: the keys of memory are those of one endpoint.
+std::string ControlLink::path() const { return Router::path_of(socket_.get()); }
 
 bool ControlLink::same_host() const {
   wire::Hello self = router_.hello();
@@ -283,8 +291,10 @@ bool ControlLink::establish(const wire::Offer& offer) {
   peer.address = *address;
   peer.token = offer.token;
   peer.link = this;
+  peer.path = path();
   if (offered_ == Path::kSharedMemory) {
     peer.presence = std::exchange(presence_, nullptr);
+    peer.path.clear();
     endpoint_file_ = std::string(wire::text(reinterpret_cast<const char(&)[sizeof offer.name]>(offer.name)));
   }
   state_ = State::kUp;

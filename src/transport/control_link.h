@@ -57,6 +57,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool handle_count(wire::Control type, const wire::Count& count);
   void send_count(wire::Control type);
   bool send_offer(wire::Path path);
+  std::string path() const;
   bool same_host() const;
   bool establish(const wire::Offer& offer);
   void close(const char* reason);

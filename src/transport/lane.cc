@@ -306,10 +306,11 @@ Channel& Lane::add_channel(Rail& rail, const Channel::Peer& peer, uint64_t token
   return *slot;
 }
 
-Channel* Lane::channel_of(const ProcessId& process) {
+Channel* Lane::channel_of(const ProcessId& process, const std::string& path) {
   for (auto& channel : channels_) {
     bool usable = channel && channel.get() != loopback_ && channel->alive() && channel->confirmed;
-    if (usable && channel->process() == process) return channel.get();
+    if (usable && channel->process() == process && (channel->path().empty() || channel->path() == path))
+      return channel.get();
   }
   return nullptr;
 }

@@ -89,7 +89,8 @@ class Lane final : public fabric::Sink {
   /// A token for a channel to come: its index and something unguessable.
   uint64_t reserve_token();
   void release_token(uint64_t token) { free_tokens_.push_back(static_cast<uint16_t>(token & 0xffff)); }
-  Channel* channel_of(const ProcessId& process);
+  /// A channel to that process which a control connection with this path (Channel::Peer::path) would lead to as well.
+  Channel* channel_of(const ProcessId& process, const std::string& path);
 
   /// One pass: fabric events, posted work, timers, acknowledgements. Returns how much happened.
   size_t pass();

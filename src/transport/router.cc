@@ -48,6 +48,13 @@ SocketAddress local_address(int socket) {
   return address;
 }
 
+SocketAddress remote_address(int socket) {
+  SocketAddress address;
+  address.length = sizeof address.storage;
+  getpeername(socket, address.get(), &address.length);
+  return address;
+}
+
 uint64_t inode_of(const char* path) {
   struct stat info;
   return stat(path, &info) == 0 ? info.st_ino : 0;
@@ -356,6 +363,10 @@ std::string Router::fabric_provider(int socket) {
         node.c_str(), chosen.error());
   }
   return providers_[node] = chosen ? *chosen : std::string();
+}
+
+std::string Router::path_of(int socket) {
+  return address_text(local_address(socket), false) + ' ' + address_text(remote_address(socket), false);
 }
 
 Rail* Router::shared_memory_rail() {

@@ -80,6 +80,8 @@ class Router {
   wire::Hello hello() const;
   uint64_t presence_proof() { return presence_.page().proof; }
   std::string fabric_provider(int socket);
+  /// Which interfaces of which hosts this connection joins.
+  static std::string path_of(int socket);
   Rail* shared_memory_rail();
   Rail* fabric_rail(int socket, std::string_view provider);
   void found(Route& route, Channel& channel);

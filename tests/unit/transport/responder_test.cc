@@ -289,6 +289,14 @@ TEST_F(ResponderTest, ScrambledRequestsReachNoMemoryTheyMayNot) {
   EXPECT_GT(b.channel->rejected, 0u);
 }
 
+TEST_F(ResponderTest, AQueuePairOfAnotherPathIsNotShared) {
+  auto guard = a.lane.hold();
+  a.channel->confirmed = true;
+  EXPECT_EQ(a.lane.channel_of(b.id, "here there"), a.channel);
+  EXPECT_EQ(a.lane.channel_of(b.id, "here elsewhere"), nullptr);
+  EXPECT_EQ(a.lane.channel_of(ProcessId{}, "here there"), nullptr);
+}
+
 class UnreliableTest : public TwoEnds {
  public:
   UnreliableTest() : TwoEnds(options()) {}

@@ -77,6 +77,7 @@ void End::connect(End& other) {
   peer.address = *address;
   peer.token = other.token_;
   peer.link = &link;
+  peer.path = "here there";
   channel = &lane.add_channel(*rail, peer, token_);
   PathAttributes& path = qp.path;
   path.dest_qpn = other.qp.qpn;
