@@ -116,8 +116,8 @@ void Helper::maintain() {
   router_.tick(now);
 }
 
-/// The program polls: the fabric is its business, connections are ours. So are timers, if it polls seldom: then the lane
-/// is free.
+/// The program polls: the fabric is its business, connections are ours. So are timers, if it polls seldom: then the
+/// lane is free.
 void Helper::stand_by() {
   int count = wait(Poller::On::kControl, kStandByMs);
   lane_.memory.next_epoch();
