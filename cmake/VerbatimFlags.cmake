@@ -23,6 +23,9 @@ if(VERBATIM_SANITIZE)
   if(VERBATIM_SANITIZE MATCHES undefined)
     list(APPEND sanitizer -fno-sanitize-recover=undefined)
   endif()
+  if(VERBATIM_SANITIZE MATCHES thread)
+    list(APPEND sanitizer -Wno-tsan)  # It does not see fences. Ours order atomic variables, which are no races.
+  endif()
   target_compile_options(verbatim_flags INTERFACE ${sanitizer})
   target_link_options(verbatim_flags INTERFACE ${sanitizer})
   # An uninstrumented program that loads an instrumented library needs the sanitizer's runtime before everything else.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "transport/lane.h"
 #include "transport/presence.h"
@@ -15,6 +16,9 @@ namespace vb {
 namespace {
 // The most that stands in front of a payload.
 constexpr size_t kOverhead = sizeof(wire::FrameHeader) + sizeof(wire::PacketHeader) + sizeof(wire::RdmaHeader);
+constexpr uint64_t kFabricPatience = 5 * kSecond;  ///< for frames, while the control connection works
+constexpr uint32_t kReports = 100;    ///< and how often the peer must have said so: one that was stopped says it once
+constexpr size_t kMaxOrphans = 4096;  ///< several for each queue pair that a busy peer loses at once
 }  // namespace
 
 Channel::Channel(Lane& lane, Rail& rail, const Peer& peer)
@@ -30,7 +34,7 @@ bool Channel::open_frame(Use use) {
   if (!current_) return false;
   current_->owner = this;
   ++frames_out_;
-  wire::FrameHeader header{peer_.token};
+  wire::FrameHeader header{peer_.token, next_sent_++, 0};
   memcpy(current_->data, &header, sizeof header);
   current_->size = sizeof header;
   lane_.dirty(*this);
@@ -62,9 +66,65 @@ void Channel::wait(QueuePair& qp) {
   lane_.stalled(*this);
 }
 
+void Channel::answer(const wire::PacketHeader& header) {
+  if (!alive_) return;
+  unsigned char* at = orphans_.empty() ? begin(sizeof header, Use::kAnswer) : nullptr;
+  if (at) {
+    memcpy(at, &header, sizeof header);
+    return;
+  }
+  if (orphans_.size() >= kMaxOrphans) {
+    static std::atomic<bool> told{false};
+    log_once(told, LogLevel::warn,
+             "a peer asks for queue pairs that are not there, and takes no answers: it is cut off");
+    return lane_.lost(*this);
+  }
+  orphans_.push_back(header);
+  lane_.stalled(*this);
+}
+
+/// False: there is no room for all of them yet.
+bool Channel::send_orphans() {
+  while (!orphans_.empty()) {
+    const wire::PacketHeader& header = orphans_.front();
+    unsigned char* at = begin(sizeof header, Use::kAnswer);
+    if (!at) return false;
+    memcpy(at, &header, sizeof header);
+    orphans_.pop_front();
+  }
+  return true;
+}
+
+bool Channel::in_sequence(uint32_t sequence) {
+  if (sequence == next_received_) [[likely]] {
+    ++next_received_;
+    return true;
+  }
+  log(LogLevel::warn, "frame %u came from a peer instead of frame %u: the fabric has lost some, the channel ends",
+      sequence, next_received_);
+  lane_.lost(*this);
+  return false;
+}
+
+void Channel::expect(uint32_t frames, uint64_t now_ns) {
+  if (!before(next_received_, frames)) {
+    overdue_.reports = 0;
+    return;
+  }
+  if (overdue_.reports == 0 || overdue_.received != next_received_) overdue_ = {next_received_, 0, now_ns};
+  if (++overdue_.reports < kReports || now_ns - overdue_.since_ns < kFabricPatience) return;
+  log(LogLevel::warn, "a peer has sent %u frames and %u have come: the fabric has lost some, the channel ends", frames,
+      next_received_);
+  overdue_.reports = 0;
+  lane_.lost(*this);
+}
+
 void Channel::submit(fabric::Frame& frame) {
   int status = backlog_ ? EAGAIN : rail_.endpoint->send(peer_.address, frame);
-  if (status == 0) return wake_peer();
+  if (status == 0) {
+    ++frames_sent_;
+    return wake_peer();
+  }
   if (status != EAGAIN) {
     log(LogLevel::debug, "a frame of %u bytes is refused by the fabric: error %d", frame.size, status);
     released(frame, status);
@@ -85,8 +145,13 @@ void Channel::retry() {
     if (status == EAGAIN) return;
     backlog_ = next;
     if (!backlog_) backlog_tail_ = &backlog_;
-    if (status != 0) released(frame, status);
+    if (status == 0) {
+      ++frames_sent_;
+    } else {
+      released(frame, status);
+    }
   }
+  if (!send_orphans()) return;
   deaf = false;
   List<QueuePair, OnStalled> taken;
   stalled_.move_to(taken);
@@ -152,6 +217,7 @@ void Channel::die(bool crashed) {
   backlog_tail_ = &backlog_;
   List<QueuePair, OnStalled> left;
   stalled_.move_to(left);
+  orphans_.clear();
   while (!routes_.empty()) routes_.pop_front().channel = nullptr;
   if (peer_.link) std::exchange(peer_.link, nullptr)->channel_gone();
   members_.for_each([&](ConnectedQueuePair& qp) { qp.peer_gone(crashed); });

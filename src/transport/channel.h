@@ -4,13 +4,16 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/list.h"
 #include "fabric/endpoint.h"
 #include "transport/connected_queue_pair.h"
 #include "transport/rail.h"
+#include "wire/packet.h"
 
 namespace vb {
 
@@ -50,6 +53,7 @@ class Channel : public ListNode<Channel, OnDirty> {
     uint64_t token = 0;                ///< the peer's name for this channel: its frames begin with it
     PresencePage* presence = nullptr;  ///< the peer's page, when it shares memory with us
     ChannelLink* link = nullptr;       ///< nullptr for loopback
+    std::string path;                  ///< both hosts' addresses; empty where they do not matter (shared memory)
   };
 
   Channel(Lane& lane, Rail& rail, const Peer& peer);
@@ -59,6 +63,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   fabric::Peer peer() const { return peer_.address; }
   bool same_peer(const Channel& other) const { return this == &other || peer_.process == other.peer_.process; }
   const ProcessId& process() const { return peer_.process; }
+  const std::string& path() const { return peer_.path; }
   bool alive() const { return alive_; }
   bool unused() { return !alive_ && members_.empty(); }
   /// Frames that the fabric still has.
@@ -75,14 +80,25 @@ class Channel : public ListNode<Channel, OnDirty> {
   unsigned char* begin(size_t size, Use use);
   /// The queue pair is taken up again when there is room.
   void wait(QueuePair& qp);
+  /// Sends a packet that is a header only, and that no queue pair here keeps: what finds no room waits for it. One for
+  /// which there is no place either ends the channel, because the peer would wait for ever.
+  void answer(const wire::PacketHeader& header);
   /// Sends the frame being filled.
   void flush();
   /// Sends what the fabric would not take before, and takes up who waits for room.
   void retry();
-  bool stalled() { return backlog_ != nullptr || !stalled_.empty(); }
+  bool stalled() { return backlog_ != nullptr || !stalled_.empty() || !orphans_.empty(); }
   void released(fabric::Frame& frame, int error);
   /// A transfer was handed to the fabric: a sleeping peer may have to help.
   void moved() { wake_peer(); }
+
+  /// Whether a frame with this number is the next one. False: the fabric has lost what came before, the channel ends.
+  bool in_sequence(uint32_t sequence);
+  /// How many frames the fabric has taken.
+  uint32_t frames_sent() const { return frames_sent_; }
+  /// The peer says how many frames it has given to the fabric. Some that do not come although it says so again and
+  /// again are lost, and nothing behind them would show it: the channel ends.
+  void expect(uint32_t frames, uint64_t now_ns);
 
   /// A datagram that needs two packets. True: it is complete, and `packet` is
   /// all of it (until the next call).
@@ -123,8 +139,16 @@ class Channel : public ListNode<Channel, OnDirty> {
     std::vector<unsigned char> payload;
   };
 
+  /// Frames that the peer has sent and that have not come.
+  struct Overdue {
+    uint32_t received = 0;  ///< frames that had come when it was noticed
+    uint32_t reports = 0;   ///< how often the peer has said so; 0: nothing is overdue
+    uint64_t since_ns = 0;
+  };
+
   bool open_frame(Use use);
   void submit(fabric::Frame& frame);
+  bool send_orphans();
   void drop(fabric::Frame& frame);
   void wake_peer();
 
@@ -134,6 +158,11 @@ class Channel : public ListNode<Channel, OnDirty> {
   bool alive_ = true;
   size_t eager_limit_;
   uint32_t frames_out_ = 0;
+  uint32_t next_sent_ = 0;      ///< the number of the next frame to go
+  uint32_t next_received_ = 0;  ///< and of the next to come
+  uint32_t frames_sent_ = 0;
+  Overdue overdue_;
+  std::deque<wire::PacketHeader> orphans_;
   fabric::Frame* current_ = nullptr;
   fabric::Frame* backlog_ = nullptr;
   fabric::Frame** backlog_tail_ = &backlog_;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "transport/channel.h"
 #include "transport/lane.h"
 
@@ -37,7 +38,12 @@ void ConnectedQueuePair::flush() {
 }
 
 void ConnectedQueuePair::cut_off() {
-  if (channel_) config.lane->lost(*channel_);
+  if (channel_ && channel_->alive()) {
+    log(LogLevel::warn, "QP %06x: the peer does not let go of memory: the connection to it ends", qpn);
+    return config.lane->lost(*channel_);
+  }
+  log(LogLevel::warn, "QP %06x: the fabric does not end its transfers: they are left behind", qpn);
+  responder.abandon();
 }
 
 /// The peer talks although this side has not been told to: a passive side may take it as the sign to go to RTS.

@@ -56,6 +56,7 @@ class ConnectedQueuePair : public QueuePair,
   bool drained() const override { return requester.drained(); }
   void flush() override;
   bool quiet() const override { return requester.quiet() && responder.quiet(); }
+  bool uses(const void* object) const override { return responder.uses(object); }
   void cut_off() override;
   void reset() override;
   void detach() override;

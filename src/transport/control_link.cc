@@ -153,6 +153,7 @@ bool ControlLink::parse() {
 bool ControlLink::handle(Control type, const unsigned char* body) {
   wire::Hello hello;
   wire::Offer offer;
+  wire::Count count;
   switch (type) {
     case Control::kHello:
       memcpy(&hello, body, sizeof hello);
@@ -170,8 +171,12 @@ bool ControlLink::handle(Control type, const unsigned char* body) {
       close("the peer has ended");
       return false;
     case Control::kDoorbell:
-    case Control::kProbe:
       if (state_ == State::kUp) return true;  // That it woke us is all it was for.
+      break;
+    case Control::kProbe:
+    case Control::kCount:
+      memcpy(&count, body, sizeof count);
+      if (state_ == State::kUp) return handle_count(type, count);
       break;
   }
   ++router_.rejected;
@@ -186,15 +191,20 @@ bool ControlLink::handle_hello(const wire::Hello& hello) {
     close("another version");
     return false;
   }
+  ProcessId process;
+  std::copy(std::begin(hello.process), std::end(hello.process), process.begin());
+  if (process == ProcessId{}) {  // That is what this process calls itself on its loopback.
+    ++router_.rejected;
+    close("a process without a name");
+    return false;
+  }
   peer_ = hello;
   state_ = State::kOffer;
   if (!initiator_) {
     send_hello();
     return true;
   }
-  ProcessId process;
-  std::copy(std::begin(hello.process), std::end(hello.process), process.begin());
-  if (Channel* known = router_.lane().channel_of(process)) {
+  if (Channel* known = router_.lane().channel_of(process, path())) {
     router_.found(*route_, *known);
     route_ = nullptr;
     goodbye_ = true;
@@ -203,6 +213,9 @@ bool ControlLink::handle_hello(const wire::Hello& hello) {
   }
   return send_offer(same_host() ? Path::kSharedMemory : Path::kFabric);
 }
+
+/// Over the fabric both ends of a queue pair must be on one such path: the keys of memory are those of one endpoint.
+std::string ControlLink::path() const { return Router::path_of(socket_.get()); }
 
 bool ControlLink::same_host() const {
   wire::Hello self = router_.hello();
@@ -278,8 +291,10 @@ bool ControlLink::establish(const wire::Offer& offer) {
   peer.address = *address;
   peer.token = offer.token;
   peer.link = this;
+  peer.path = path();
   if (offered_ == Path::kSharedMemory) {
     peer.presence = std::exchange(presence_, nullptr);
+    peer.path.clear();
     endpoint_file_ = std::string(wire::text(reinterpret_cast<const char(&)[sizeof offer.name]>(offer.name)));
   }
   state_ = State::kUp;
@@ -350,8 +365,19 @@ void ControlLink::probe() {
     if (probed_at_ns_ == 0) probed_at_ns_ = clock_ns();
     return;
   }
-  send(wire::Control::kProbe, nullptr, 0);
+  send_count(Control::kProbe);
   probed_at_ns_ = clock_ns();
+}
+
+void ControlLink::send_count(Control type) {
+  wire::Count count{channel_->frames_sent()};
+  send(type, &count, sizeof count);
+}
+
+bool ControlLink::handle_count(Control type, const wire::Count& count) {
+  channel_->expect(count.frames, clock_ns());
+  if (type == Control::kProbe) send_count(Control::kCount);
+  return true;
 }
 
 bool ControlLink::unacknowledged() {

@@ -54,7 +54,10 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool handle_hello(const wire::Hello& hello);
   bool handle_offer(const wire::Offer& offer);
   bool accept_offer(const wire::Offer& offer);
+  bool handle_count(wire::Control type, const wire::Count& count);
+  void send_count(wire::Control type);
   bool send_offer(wire::Path path);
+  std::string path() const;
   bool same_host() const;
   bool establish(const wire::Offer& offer);
   void close(const char* reason);

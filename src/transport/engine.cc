@@ -14,19 +14,20 @@
 
 namespace vb {
 
+constinit std::atomic<Engine*> current_engine{nullptr};
+
 namespace {
 
 /// How long exit() waits for peers that do not listen.
 constexpr uint64_t kParting = 500 * kMillisecond;
 
-std::atomic<Engine*> current{nullptr};
 std::atomic<bool> started{false};
 
 // Plain locks: a child must be able to forget that somebody held them.
 SpinLock start_lock;
 
 void forget() {
-  current.store(nullptr);
+  current_engine.store(nullptr);
   started.store(false);
   new (&start_lock) SpinLock;
 }
@@ -54,15 +55,13 @@ void nudge_helper() { engine().helper.nudge(); }
 
 }  // namespace
 
-Engine& engine() {
-  Engine* self = current.load(std::memory_order_acquire);
-  if (self) return *self;
+Engine& make_engine() {
   std::lock_guard guard(start_lock);
-  self = current.load();
+  Engine* self = current_engine.load();
   if (!self) {
     self = new Engine;
     self->lane.nudge_helper = nudge_helper;
-    current.store(self, std::memory_order_release);
+    current_engine.store(self, std::memory_order_release);
   }
   return *self;
 }

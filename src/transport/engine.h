@@ -2,6 +2,8 @@
 // The one engine of a process: made at the first queue pair, never destroyed, left behind by a forked child.
 #pragma once
 
+#include <atomic>
+
 #include "transport/helper.h"
 #include "transport/lane.h"
 #include "transport/router.h"
@@ -14,8 +16,14 @@ struct Engine {
   Helper helper{lane, router};
 };
 
-/// The engine. Needs no libfabric and starts no thread.
-Engine& engine();
+extern std::atomic<Engine*> current_engine;
+Engine& make_engine();
+
+/// The engine, made at the first call. Needs no libfabric and starts no thread.
+inline Engine& engine() {
+  Engine* self = current_engine.load(std::memory_order_acquire);
+  return self ? *self : make_engine();
+}
 /// Opens the router and starts the helper, once, without libfabric. Errors: of the system calls beneath.
 Result<void> start_helper();
 /// The same, and the helper loads libfabric: for whoever moves data.

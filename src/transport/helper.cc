@@ -16,6 +16,7 @@ namespace vb {
 namespace {
 
 constexpr uint32_t kPollsOfEventConsumer = 256;
+constexpr int kModestTries = 100;
 constexpr int kStandByMs = 1;                       ///< how soon a program that stops polling is noticed
 constexpr uint64_t kTick = 20 * kMillisecond;       ///< retry budgets are watched this often
 constexpr uint64_t kLazyTick = 250 * kMillisecond;  ///< when nothing is outstanding
@@ -115,13 +116,27 @@ void Helper::maintain() {
   router_.tick(now);
 }
 
-/// The program polls: the fabric is its business, connections are ours.
+/// The program polls: the fabric is its business, connections are ours. So are timers, if it polls seldom: then the
+/// lane is free.
 void Helper::stand_by() {
   int count = wait(Poller::On::kControl, kStandByMs);
   lane_.memory.next_epoch();
-  auto guard = lane_.hold();
+  bool due = count != 0 || clock_ns() - last_tick_ns_ >= kTick;
+  auto guard = due ? hold_modestly() : std::unique_lock<Lane>(lane_, std::try_to_lock);
+  if (!guard) return;
   handle_control(count);
   maintain();
+}
+
+/// On a core that we share with a program that polls, it is likely to have been interrupted with the lock in its hands.
+/// Who waits for a PoliteLock keeps others out: until we ran again, a time slice later, the program could do nothing.
+std::unique_lock<Lane> Helper::hold_modestly() {
+  for (int i = 0; i < kModestTries; ++i) {
+    std::unique_lock<Lane> guard(lane_, std::try_to_lock);
+    if (guard) return guard;
+    sched_yield();
+  }
+  return lane_.hold();
 }
 
 void Helper::serve() {

@@ -218,6 +218,7 @@ void Lane::received(std::span<const unsigned char> frame) {
     return;
   }
   channel->confirmed = true;
+  if (!channel->in_sequence(header.sequence)) return;
   frame = frame.subspan(sizeof header);
   wire::Packet packet;
   while (!frame.empty()) {
@@ -245,9 +246,8 @@ void Lane::received(std::span<const unsigned char> frame) {
 
 /// For a queue pair that is not there (any more): nothing of it touches anything.
 void Lane::answer_quiesce(Channel& channel, const wire::Packet& packet) {
-  wire::PacketHeader header{
-      wire::Kind::kQuiesced, 0, sizeof header, packet.header.src_qpn, packet.header.dst_qpn, packet.header.msn, 0, 0};
-  if (unsigned char* at = channel.begin(sizeof header, Channel::Use::kAnswer)) memcpy(at, &header, sizeof header);
+  channel.answer({wire::Kind::kQuiesced, 0, sizeof(wire::PacketHeader), packet.header.src_qpn, packet.header.dst_qpn,
+                  packet.header.msn, 0, 0});
 }
 
 void Lane::released(fabric::Frame& frame, int error) { static_cast<Channel*>(frame.owner)->released(frame, error); }
@@ -306,10 +306,11 @@ Channel& Lane::add_channel(Rail& rail, const Channel::Peer& peer, uint64_t token
   return *slot;
 }
 
-Channel* Lane::channel_of(const ProcessId& process) {
+Channel* Lane::channel_of(const ProcessId& process, const std::string& path) {
   for (auto& channel : channels_) {
     bool usable = channel && channel.get() != loopback_ && channel->alive() && channel->confirmed;
-    if (usable && channel->process() == process) return channel.get();
+    if (usable && channel->process() == process && (channel->path().empty() || channel->path() == path))
+      return channel.get();
   }
   return nullptr;
 }
@@ -318,13 +319,24 @@ Channel* Lane::channel_of(const ProcessId& process) {
 void Lane::bury() {
   if (burying_) return;  // A channel that ends may pass through here again.
   burying_ = true;
-  for (Channel* channel : std::exchange(lost_, {})) channel->fail();
+  while (!lost_.empty()) {  // Ending one may show that another has lost something.
+    for (Channel* channel : std::exchange(lost_, {})) channel->fail();
+  }
   burying_ = false;
   for (size_t i = 0; i < channels_.size(); ++i) {
     if (!channels_[i] || !channels_[i]->unused() || channels_[i]->frames_out() != 0) continue;
     std::erase(stalled_, channels_[i].get());
     channels_[i].reset();
     release_token(i);
+  }
+}
+
+void Lane::cut_off(const void* object) {
+  for (auto& slot : slots_) {
+    if (!slot) continue;
+    for (QueuePair* qp : slot->members) {
+      if (qp && qp->uses(object)) qp->cut_off();
+    }
   }
 }
 

@@ -4,6 +4,8 @@
 // is done (flat combining).
 #pragma once
 
+#include <sched.h>
+
 #include <array>
 #include <atomic>
 #include <memory>
@@ -12,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/spinlock.h"
 #include "fabric/endpoint.h"
@@ -29,6 +32,9 @@ inline constexpr uint32_t kSlotCount = 1u << 12;
 inline constexpr uint32_t kSlotSize = 1u << kSlotBits;
 
 class Multicast;
+
+/// How long a peer that lives may keep its hands on memory that the program wants back.
+inline constexpr uint64_t kPatience = 5 * kSecond;
 
 class Lane final : public fabric::Sink {
  public:
@@ -83,7 +89,8 @@ class Lane final : public fabric::Sink {
   /// A token for a channel to come: its index and something unguessable.
   uint64_t reserve_token();
   void release_token(uint64_t token) { free_tokens_.push_back(static_cast<uint16_t>(token & 0xffff)); }
-  Channel* channel_of(const ProcessId& process);
+  /// A channel to that process which a control connection with this path (Channel::Peer::path) would lead to as well.
+  Channel* channel_of(const ProcessId& process, const std::string& path);
 
   /// One pass: fabric events, posted work, timers, acknowledgements. Returns how much happened.
   size_t pass();
@@ -92,6 +99,20 @@ class Lane final : public fabric::Sink {
   /// For who waits, off the data path, until an operation under way has ended: passes, and lets others have the lock.
   void pass_for_others(std::unique_lock<Lane>& guard);
   void tick(uint64_t now_ns);
+  /// Passes, with the lock given away in between, until done(). Whoever holds it up has kPatience: then comes
+  /// cut_off(), again and again.
+  template <class Done, class CutOff>
+  void wait(std::unique_lock<Lane>& guard, Done done, CutOff cut_off) {
+    for (uint64_t limit = clock_ns() + kPatience; !done() && !closed_;) {
+      if (clock_ns() > limit) {
+        cut_off();
+        limit = clock_ns() + kPatience;
+      }
+      pass_for_others(guard);
+    }
+  }
+  /// QueuePair::cut_off for all queue pairs that use this memory region, memory window or SRQ.
+  void cut_off(const void* object);
   /// Sends every acknowledgement that is owed.
   void settle();
   void settle_now() {

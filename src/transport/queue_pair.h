@@ -136,7 +136,10 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   virtual void flush() = 0;
   /// Nothing of the fabric or a peer touches this queue pair's memory.
   virtual bool quiet() const { return true; }
-  /// The peer does not let go of this queue pair's memory: the path to it ends.
+  /// An operation under way, asked for by the peer, uses this memory region, memory window or SRQ.
+  virtual bool uses(const void*) const { return false; }
+  /// The peer, or the fabric, does not let go of this queue pair's memory: the path to the peer ends. Called again: a
+  /// transfer that has not ended with it is left behind.
   virtual void cut_off() {}
   /// Forgets everything (RESET). Must be quiet.
   virtual void reset();

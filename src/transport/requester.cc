@@ -21,10 +21,11 @@ using wire::Kind;
 void Requester::run() {
   SendQueue& queue = qp_.send_queue;
   if (qp_.state() == IBV_QPS_ERR || qp_.state() == IBV_QPS_SQE) return flush();
-  if (qp_.state() != IBV_QPS_RTS || waiting_ || halted_) return;
+  bool sending = qp_.state() == IBV_QPS_RTS || qp_.state() == IBV_QPS_SQD;
+  if (!sending || waiting_ || halted_) return;
   Channel* channel = qp_.channel();
   bool reachable = channel && channel->alive();
-  for (uint32_t posted = queue.posted(); next_ != posted;) {
+  for (uint32_t last = end(); next_ != last;) {
     SendWqe& wqe = queue.at(next_);
     if (!wqe.is_local() && !reachable) {
       qp_.config.lane->watch(qp_);
@@ -40,6 +41,7 @@ void Requester::run() {
       halted_ = true;
       break;
     }
+    if (started_ == next_) ++started_;
     ++next_;
     if (wqe.is_local()) continue;
     ++next_msn_;
@@ -47,6 +49,9 @@ void Requester::run() {
   }
   retire();
 }
+
+/// Where sending ends now. SQD sends again what a NAK has asked for, but begins nothing new.
+uint32_t Requester::end() const { return qp_.state() == IBV_QPS_SQD ? started_ : qp_.send_queue.posted(); }
 
 bool Requester::may_start(const SendWqe& wqe) const {
   if (next_msn_ - acked_ >= kWindow) return false;
@@ -289,7 +294,7 @@ void Requester::acknowledged(uint32_t msn) {
   if (!before(acked_, msn) || before(next_msn_, msn)) return;
   acked_ = msn;
   retire();
-  if (next_ != qp_.send_queue.posted()) run();
+  if (next_ != end()) run();
 }
 
 void Requester::answered(uint32_t msn) {
@@ -299,7 +304,7 @@ void Requester::answered(uint32_t msn) {
   conceal(*wqe);
   if (!before(msn, acked_)) acked_ = msn + 1;
   retire();
-  if (next_ != qp_.send_queue.posted()) run();
+  if (next_ != end()) run();
 }
 
 bool Requester::scatter(SendWqe& wqe, const unsigned char* data, size_t size) {
@@ -355,7 +360,7 @@ void Requester::retire() {
   if (any) restart_budgets();
   if (queue.retired() != next_) return;
   if (halted_) return fail_oldest(static_cast<ibv_wc_status>(queue.at(next_).status));
-  if (next_ == queue.posted()) qp_.ListNode<QueuePair, OnOutstanding>::unlink();
+  if (next_ == end()) qp_.ListNode<QueuePair, OnOutstanding>::unlink();
   if (qp_.state() == IBV_QPS_SQD) qp_.config.lane->drained(qp_);
 }
 
@@ -370,18 +375,19 @@ void Requester::fail_oldest(ibv_wc_status status) {
 /// UC: what cannot be delivered is lost without a word.
 void Requester::lose() {
   SendQueue& queue = qp_.send_queue;
-  for (uint32_t posted = queue.posted(); queue.retired() != posted;) {
+  for (uint32_t last = end(); queue.retired() != last;) {
     SendWqe& wqe = queue.at(queue.retired());
     if (queue.retired() == next_) ++next_;
     conceal(wqe);
     complete(wqe, IBV_WC_SUCCESS, 0);
   }
+  started_ = next_;
   acked_ = next_msn_;
   halted_ = false;
   qp_.ListNode<QueuePair, OnOutstanding>::unlink();
 }
 
-bool Requester::drained() const { return qp_.send_queue.retired() == next_; }
+bool Requester::drained() const { return qp_.send_queue.retired() == started_; }
 
 bool Requester::idle() const { return qp_.send_queue.retired() == qp_.send_queue.posted(); }
 
@@ -471,7 +477,7 @@ void Requester::tick(uint64_t now_ns) {
     stalled_since_ = now_ns;
     return;
   }
-  if (qp_.state() != IBV_QPS_RTS && qp_.state() != IBV_QPS_SQD) return;
+  if (!quiescing_ && qp_.state() != IBV_QPS_RTS && qp_.state() != IBV_QPS_SQD) return;
   Channel* channel = qp_.channel();
   bool gone = channel ? !channel->alive() : !(qp_.route && qp_.route->reached);
   if (channel && !gone && now_ns - stalled_since_ > budget_ns() / 2) channel->probe();
@@ -479,10 +485,11 @@ void Requester::tick(uint64_t now_ns) {
   if (now_ns - stalled_since_ < budget_ns()) return;
   if (qp_.path.timeout == 0 && qp_.reliable() && !(channel && gone)) return;  // infinite, while there is hope
   if (!gone && !(channel && channel->path_dead())) return;
+  if (quiescing_) return quiesced();  // nobody is left who could say it
   if (!qp_.reliable()) return lose();
   log(LogLevel::debug, "QP %06x: no answer for %llu ms, and the path is dead", qp_.qpn,
       static_cast<unsigned long long>((now_ns - stalled_since_) / kMillisecond));
-  qp_.fail(IBV_WC_RETRY_EXC_ERR);
+  forsake();
 }
 
 void Requester::fail(ibv_wc_status first, uint32_t vendor_error) {
@@ -497,21 +504,32 @@ void Requester::flush() {
   if (exposed_ != 0) {
     Channel* channel = qp_.channel();
     if (!channel || !channel->alive()) return peer_gone();
-    if (quiescing_) return;
-    unsigned char* at = channel->begin(sizeof(wire::PacketHeader), Channel::Use::kAnswer);
-    if (!at) return channel->wait(qp_);
-    wire::PacketHeader header{Kind::kQuiesce, 0, sizeof header, qp_.path.dest_qpn, qp_.qpn, next_msn_, 0, 0};
-    memcpy(at, &header, sizeof header);
-    quiescing_ = true;
+    if (!quiescing_ && !ask_to_quiesce(*channel)) channel->wait(qp_);
     return;
   }
   for (uint32_t posted = queue.posted(); queue.retired() != posted;) {
     ibv_wc_status status = std::exchange(first_status_, IBV_WC_WR_FLUSH_ERR);
     complete(queue.at(queue.retired()), status, status == IBV_WC_WR_FLUSH_ERR ? 0 : first_vendor_error_);
   }
-  next_ = queue.retired();
+  next_ = started_ = queue.retired();
   reads_ = 0;
   qp_.ListNode<QueuePair, OnOutstanding>::unlink();
+}
+
+bool Requester::ask_to_quiesce(Channel& channel) {
+  unsigned char* at = channel.begin(sizeof(wire::PacketHeader), Channel::Use::kAnswer);
+  if (!at) return false;
+  wire::PacketHeader header{Kind::kQuiesce, 0, sizeof header, qp_.path.dest_qpn, qp_.qpn, next_msn_, 0, 0};
+  memcpy(at, &header, sizeof header);
+  return quiescing_ = true;
+}
+
+/// The path is dead: the peer is asked to let go of memory, if it ever hears of it, but nothing waits for that.
+void Requester::forsake() {
+  Channel* channel = qp_.channel();
+  if (exposed_ != 0 && channel && channel->alive()) static_cast<void>(ask_to_quiesce(*channel));
+  for (uint32_t i = qp_.send_queue.retired(); i != next_; ++i) conceal(qp_.send_queue.at(i));
+  qp_.fail(IBV_WC_RETRY_EXC_ERR);
 }
 
 void Requester::quiesced() {
@@ -528,7 +546,7 @@ void Requester::peer_gone() {
 
 void Requester::reset() {
   qp_.send_queue.clear();
-  next_ = qp_.send_queue.retired();
+  next_ = started_ = qp_.send_queue.retired();
   next_msn_ = acked_ = 0;
   reads_ = 0;
   waiting_ = halted_ = quiescing_ = false;

@@ -12,6 +12,7 @@
 
 namespace vb {
 
+class Channel;
 class ConnectedQueuePair;
 struct SendWqe;
 
@@ -51,6 +52,7 @@ class Requester {
  private:
   enum class Sent { kYes, kLater, kBad };
 
+  uint32_t end() const;
   bool may_start(const SendWqe& wqe) const;
   Sent execute_local(SendWqe& wqe);
   Sent transmit(SendWqe& wqe);
@@ -67,6 +69,8 @@ class Requester {
   size_t eager_limit() const;
   void complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error);
   bool scatter(SendWqe& wqe, const unsigned char* data, size_t size);
+  bool ask_to_quiesce(Channel& channel);
+  void forsake();
   void fail_oldest(ibv_wc_status status);
   void lose();
   void conceal(SendWqe& wqe);
@@ -81,7 +85,8 @@ class Requester {
   uint64_t budget_ns() const;
 
   ConnectedQueuePair& qp_;
-  uint32_t next_ = 0;  ///< ring index of the next WR to send
+  uint32_t next_ = 0;     ///< ring index of the next WR to send
+  uint32_t started_ = 0;  ///< ring index behind the last WR that was ever sent: after a NAK, next_ goes back
   uint32_t next_msn_ = 0;
   uint32_t acked_ = 0;    ///< every msn before this one is done
   uint32_t reads_ = 0;    ///< READs and atomics outstanding

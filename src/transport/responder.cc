@@ -25,10 +25,6 @@ bool reads_back(Kind kind) {
 
 bool packet_is_flush(const Packet& packet) { return packet.header.kind == Kind::kFlush; }
 
-bool consumes_receive(const Packet& packet) {
-  return packet.header.kind == Kind::kSend || (packet.header.kind == Kind::kWrite && packet.has(wire::kImmediate));
-}
-
 }  // namespace
 
 void Responder::request(const Packet& packet) {
@@ -151,7 +147,7 @@ Responder::Outcome Responder::execute_send(const Packet& packet, Operation* oper
   Outcome checked = check_invalidation(packet);
   if (checked != Outcome::kDone) return checked;
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
-  if (!copy_in(packet.payload)) return refuse_fault(packet, consumes_receive(packet));
+  if (!copy_in(packet.payload)) return refuse_fault(packet, packet.consumes_receive());
   deliver(packet, receive_);
   return Outcome::kDone;
 }
@@ -200,14 +196,14 @@ Responder::Outcome Responder::resolve_target(const Packet& packet, uint64_t addr
 Responder::Outcome Responder::execute_write(const Packet& packet, Operation* operation) {
   Outcome found = resolve_target(packet, packet.rdma.address, packet.rdma.rkey, packet.length, kRemoteWrite);
   if (found != Outcome::kDone) return found;
-  if (consumes_receive(packet)) {
+  if (packet.consumes_receive()) {
     Outcome taken = take_receive(packet, operation);
     if (taken != Outcome::kDone) return taken;
   }
   if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
-  if (!copy_in(packet.payload)) return refuse_fault(packet, consumes_receive(packet));
+  if (!copy_in(packet.payload)) return refuse_fault(packet, packet.consumes_receive());
   qp_.count_remote(false, true, packet.length);
-  if (consumes_receive(packet)) deliver(packet, receive_);
+  if (packet.consumes_receive()) deliver(packet, receive_);
   return Outcome::kDone;
 }
 
@@ -238,92 +234,6 @@ unsigned char* Responder::answer(uint32_t msn, Kind kind, size_t size) {
   wire::PacketHeader header{kind, 0, static_cast<uint16_t>(total), qp_.path.dest_qpn, qp_.qpn, msn, 0, 0};
   memcpy(at, &header, sizeof header);
   return at + sizeof header;
-}
-
-// --- payloads that the fabric moves ------------------------------------------------------------------------------
-
-Responder::Outcome Responder::start_move(const Packet& packet, Operation* operation, bool pull) {
-  Operation& started = start_operation(packet, operation);
-  started.pull = pull;
-  started.left = packet.length;
-  launch(started);
-  return Outcome::kRunning;
-}
-
-/// From here on the operation holds what it works on.
-Responder::Operation& Responder::start_operation(const Packet& packet, Operation* operation) {
-  if (!operation) {
-    operation = &hold(packet);
-    operation->receive = receive_;
-    operation->has_receive = consumes_receive(packet);
-  }
-  operation->srq = srq_;
-  if (srq_) ++srq_->users;
-  operation->segments = segments_;
-  operation->state = Operation::kMoving;
-  for (Segment& segment : operation->segments) {
-    retain(*segment.region);
-    ++segment.region->remote_users;
-    if (segment.window) ++segment.window->users;
-  }
-  ++running_;
-  return *operation;
-}
-
-/// Hands transfers to the fabric while it takes them.
-void Responder::launch(Operation& operation) {
-  if (!qp_.can_receive() || !qp_.channel()->alive()) return;  // it ends when the last transfer does
-  while (operation.left > 0 && operation.free_transfers != 0 && operation.error == 0) {
-    int status = launch_one(operation);
-    if (status == EAGAIN) {
-      qp_.channel()->wait(qp_);
-      return;
-    }
-    if (status != 0) operation.error = status;
-  }
-}
-
-int Responder::launch_one(Operation& operation) {
-  Channel& channel = *qp_.channel();
-  fabric::Endpoint& endpoint = channel.endpoint();
-  Segment& segment = operation.segments[operation.segment];
-  wire::Piece piece = operation.packet.piece(operation.piece);
-  uint64_t size = std::min({segment.length - operation.segment_offset, piece.length - operation.piece_offset,
-                            uint64_t{endpoint.traits().max_transfer}});
-  fabric::Registration local;
-  unsigned char* at = segment.address + operation.segment_offset;
-  if (segment.region->may_fault && !present(*segment.region, endpoint, at, size, operation.pull)) return EFAULT;
-  if (endpoint.traits().registers_local) {
-    if (!segment.local)
-      segment.local = expose(*segment.region, endpoint, fabric::kLocal, segment.address, segment.length);
-    if (!segment.local) return ENOMEM;
-    local = *segment.local;
-  }
-  local.may_fault = segment.region->may_fault;
-  unsigned slot = static_cast<unsigned>(__builtin_ctz(operation.free_transfers));
-  fabric::Transfer& transfer = operation.transfers[slot];
-  transfer.owner = &operation;
-  uint64_t remote = piece.address + operation.piece_offset;
-  int status = operation.pull ? endpoint.read(channel.peer(), at, size, local, remote, piece.key, transfer)
-                              : endpoint.write(channel.peer(), at, size, local, remote, piece.key, transfer);
-  if (status != 0) return status;
-  operation.free_transfers &= ~(1u << slot);
-  ++operation.flying;
-  operation.left -= size;
-  operation.segment_offset += size;
-  operation.piece_offset += size;
-  if (operation.segment_offset == segment.length) ++operation.segment, operation.segment_offset = 0;
-  if (operation.piece_offset == piece.length) ++operation.piece, operation.piece_offset = 0;
-  channel.moved();
-  return 0;
-}
-
-void Responder::transfer_finished(fabric::Transfer& transfer, int error) {
-  auto& operation = *static_cast<Operation*>(transfer.owner);
-  operation.free_transfers |= 1u << (&transfer - operation.transfers.data());
-  --operation.flying;
-  if (error && operation.error == 0) operation.error = error;
-  operation.responder->advance();
 }
 
 // --- the pipeline ------------------------------------------------------------------------------------------------
@@ -391,7 +301,7 @@ bool Responder::finish_move(Operation& operation) {
   if (packet.header.kind == Kind::kRead || packet.header.kind == Kind::kWrite) {
     qp_.count_remote(packet.header.kind == Kind::kRead, true, packet.length);
   }
-  if (consumes_receive(packet)) deliver(packet, operation.receive);
+  if (packet.consumes_receive()) deliver(packet, operation.receive);
   return pop_done();
 }
 
@@ -425,20 +335,6 @@ bool Responder::end_move(Operation& operation) {
   if (operation.has_receive) refusal = {NakCode::kRemoteOperation, -1, IBV_WC_WR_FLUSH_ERR, sends};
   if (refuse(operation.packet, refusal) == Outcome::kDropped) retire(operation.packet);
   return true;
-}
-
-void Responder::release_regions(Operation& operation) {
-  for (Segment& segment : operation.segments) {
-    if (segment.local && qp_.channel()) {
-      conceal(*segment.region, qp_.channel()->endpoint(), fabric::kLocal, segment.address, segment.length);
-    }
-    --segment.region->remote_users;
-    if (segment.window) --segment.window->users;
-    release(*segment.region);
-  }
-  operation.segments.clear();
-  if (operation.srq) --operation.srq->users;
-  --running_;
 }
 
 void Responder::drop_waiting() {
@@ -589,9 +485,7 @@ void Responder::owe_nak(const Packet& packet, NakCode code, uint32_t detail) {
 }
 
 void refuse_not_connected(Channel& channel, const Packet& packet) {
-  wire::PacketHeader header = nak_header(packet, packet.header.dst_qpn, NakCode::kNotConnected, 0);
-  // Without room the NAK is lost, as one on a wire would be: the requester's budget decides.
-  if (unsigned char* at = channel.begin(sizeof header, Channel::Use::kAnswer)) memcpy(at, &header, sizeof header);
+  channel.answer(nak_header(packet, packet.header.dst_qpn, NakCode::kNotConnected, 0));
 }
 
 }  // namespace vb

@@ -46,6 +46,10 @@ class Responder {
   /// Into ERR: nothing new begins. Receives flush once quiet().
   void stop();
   bool quiet() const { return running_ == 0; }
+  /// An operation under way uses this memory region, memory window or SRQ.
+  bool uses(const void* object) const;
+  /// The channel has ended, but transfers on it have not: forgets them. Their memory stays registered.
+  void abandon();
   void reset();
 
   /// A transfer under way has ended. `transfer.owner` is its Operation.
@@ -72,7 +76,7 @@ class Responder {
   };
 
   struct Operation {
-    Responder* responder;
+    Responder* responder;              ///< nullptr: abandoned
     std::vector<unsigned char> bytes;  ///< the packet's own copy
     wire::Packet packet;
     enum { kWaiting, kMoving } state = kWaiting;
@@ -139,6 +143,7 @@ class Responder {
   void settle();
   void release_regions(Operation& operation);
   void end_gathering(Operation& operation);
+  static void free_abandoned(Operation& operation);
 
   Outcome take_receive(const wire::Packet& packet, Operation* operation);
   bool resolve_receive(uint64_t length);

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 
@@ -44,6 +45,13 @@ SocketAddress local_address(int socket) {
   SocketAddress address;
   address.length = sizeof address.storage;
   getsockname(socket, address.get(), &address.length);
+  return address;
+}
+
+SocketAddress remote_address(int socket) {
+  SocketAddress address;
+  address.length = sizeof address.storage;
+  getpeername(socket, address.get(), &address.length);
   return address;
 }
 
@@ -296,6 +304,7 @@ void Router::tick(uint64_t now_ns) {
     link.give_up();
     discard(link);
   });
+  for (auto& [listener, listening] : std::exchange(resting_, {})) poller_.modify(listening, EPOLLIN, *listener);
   if (!retrying_) return;
   retrying_ = false;
   for (auto& [key, route] : routes_) {
@@ -311,10 +320,22 @@ void Router::tick(uint64_t now_ns) {
 
 // --- connections -------------------------------------------------------------------------------------------------
 
-void Router::accept_from(int listener) {
+namespace {
+bool out_of_descriptors(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+}  // namespace
+
+/// Who calls stays in the listener's backlog, and the helper does not spin on it meanwhile.
+void Router::rest(Pollable& listener, int listening) {
+  static std::atomic<bool> told{false};
+  log_once(told, LogLevel::warn, "peers cannot connect now: the process has no file descriptor left");
+  poller_.modify(listening, 0, listener);
+  resting_.emplace_back(&listener, listening);
+}
+
+void Router::accept_from(Pollable& listener, int listening) {
   for (int accepted = 0; accepted < kAcceptsAtOnce; ++accepted) {
-    Fd socket(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) return;
+    Fd socket(accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!socket) return out_of_descriptors(errno) ? rest(listener, listening) : void();
     // Strangers that say nothing must not keep others out: the oldest of them goes.
     uint32_t handshakes = 0;
     ControlLink* oldest = nullptr;
@@ -342,6 +363,10 @@ std::string Router::fabric_provider(int socket) {
         node.c_str(), chosen.error());
   }
   return providers_[node] = chosen ? *chosen : std::string();
+}
+
+std::string Router::path_of(int socket) {
+  return address_text(local_address(socket), false) + ' ' + address_text(remote_address(socket), false);
 }
 
 Rail* Router::shared_memory_rail() {
@@ -381,6 +406,7 @@ void Router::close() {
       link.catch_up();  // what a killed process left behind is removed by its peers, at the latest now
     link.say_goodbye();
   });
+  resting_.clear();
   for (auto& slot : slots_) slot->listeners.clear();
 }
 

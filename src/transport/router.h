@@ -69,7 +69,7 @@ class Router {
 
   /// Reconnects what failed, ends late handshakes.
   void tick(uint64_t now_ns);
-  bool retrying() const { return retrying_; }
+  bool retrying() const { return retrying_ || !resting_.empty(); }
   void close();
   /// Whether a peer has not heard our goodbye yet: it closes the connection when it has.
   bool parting();
@@ -80,12 +80,15 @@ class Router {
   wire::Hello hello() const;
   uint64_t presence_proof() { return presence_.page().proof; }
   std::string fabric_provider(int socket);
+  /// Which interfaces of which hosts this connection joins.
+  static std::string path_of(int socket);
   Rail* shared_memory_rail();
   Rail* fabric_rail(int socket, std::string_view provider);
   void found(Route& route, Channel& channel);
   void not_found(Route& route);
   void discard(ControlLink& link);
-  void accept_from(int listener);
+  /// Takes connections in. Without a descriptor left the listener rests until the next tick.
+  void accept_from(Pollable& listener, int socket);
   Presence& presence() { return presence_; }
   Multicast& multicast() { return multicast_; }
 
@@ -95,7 +98,7 @@ class Router {
  private:
   struct Listener final : Pollable {
     Listener(Router& owner, Fd fd) : router(owner), socket(std::move(fd)) {}
-    void ready(uint32_t) override { router.accept_from(socket.get()); }
+    void ready(uint32_t) override { router.accept_from(*this, socket.get()); }
     Router& router;
     Fd socket;
   };
@@ -114,6 +117,7 @@ class Router {
   bool own(const SocketAddress& address);
   Route* find_route(const SocketAddress& source, const SocketAddress& destination, uint32_t slot);
   Result<void> start(Route& route);
+  void rest(Pollable& listener, int listening);
 
   Lane& lane_;
   Poller poller_;
@@ -126,6 +130,7 @@ class Router {
   std::map<std::string, std::string> providers_;  ///< by local address
   std::map<std::string, Rail*> rails_;            ///< by provider and local address
   List<ControlLink> links_;
+  std::vector<std::pair<Pollable*, int>> resting_;  ///< listeners, and their sockets
   bool retrying_ = false;
 };
 

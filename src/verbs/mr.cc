@@ -44,7 +44,12 @@ Result<void> describe(MemoryRegion& region, uint64_t start, size_t length, uint6
 void wait_for_users(MemoryRegion& region, std::unique_lock<Lane>& guard) {
   Lane& lane = engine().lane;
   auto used = [&] { return region.remote_users != 0 || (region.sink && region.sink->remote_users != 0); };
-  while (used() && !lane.closed()) lane.pass_for_others(guard);
+  lane.wait(
+      guard, [&] { return !used(); },
+      [&] {
+        lane.cut_off(&region);
+        if (region.sink) lane.cut_off(region.sink);
+      });
 }
 
 }  // namespace

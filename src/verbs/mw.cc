@@ -31,7 +31,8 @@ Result<void> dealloc_mw(Mw& mw) {
   auto guard = lane.hold();
   lane.memory.remove(mw.window);
   unbind(mw.window);
-  while (mw.window.users != 0 && !lane.closed()) lane.pass_for_others(guard);
+  lane.wait(
+      guard, [&] { return mw.window.users == 0; }, [&] { lane.cut_off(&mw.window); });
   guard.unlock();
   --Pd::from(mw.abi.pd).uses;
   delete &mw;

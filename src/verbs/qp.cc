@@ -2,8 +2,6 @@
 // Life and state of queue pairs. The data path is in post.cc.
 #include "verbs/qp.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -47,11 +45,9 @@ uint64_t send_ops_of(ibv_qp_type type) {
   }
 }
 
-/// How long a peer that lives may keep a queue pair from going.
-constexpr uint64_t kPatience = 5 * kSecond;
-
 }  // namespace
 
+/// The addresses of a device, each once.
 std::vector<SocketAddress> addresses_of(const Device& device) {
   std::vector<SocketAddress> addresses;
   for (const GidEntry& entry : gid_table(device)) {
@@ -238,18 +234,9 @@ void silence(Qp& qp, std::unique_lock<Lane>& guard) {
   if (transport.kicked.load()) transport.run();
   transport.mute = true;
   transport.fail(IBV_WC_WR_FLUSH_ERR);
-  uint64_t give_up = clock_ns() + kPatience;
-  while (!transport.quiet() && !lane.closed() && transport.config.lane == &lane) {
-    lane.drain();
-    if (clock_ns() > give_up) {
-      log(LogLevel::warn, "QP %06x: the peer does not let go of its memory: the connection to it ends", transport.qpn);
-      transport.cut_off();
-      give_up += kPatience;
-    }
-    guard.unlock();
-    sched_yield();
-    guard.lock();
-  }
+  if (transport.config.lane != &lane) return;  // a fork has left it behind
+  lane.wait(
+      guard, [&] { return transport.quiet(); }, [&] { transport.cut_off(); });
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "verbs/srq.h"
 
-#include <sched.h>
-
 #include <algorithm>
 
 #include "transport/engine.h"
@@ -149,12 +147,8 @@ void withdraw(Srq& srq) {
   Engine& self = engine();
   auto guard = self.lane.hold();
   self.lane.remove(srq.queue);
-  while (srq.queue.users != 0 && !self.lane.closed()) {
-    self.lane.drain();
-    guard.unlock();
-    sched_yield();
-    guard.lock();
-  }
+  self.lane.wait(
+      guard, [&] { return srq.queue.users == 0; }, [&] { self.lane.cut_off(&srq.queue); });
   self.router.free_qpn(srq.queue.number);
 }
 

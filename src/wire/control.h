@@ -17,9 +17,9 @@
 namespace vb::wire {
 
 inline constexpr uint32_t kControlMagic = 0x31304256;  // "VB01"
-inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kVersion = 2;
 
-enum class Control : uint16_t { kHello = 1, kOffer, kReject, kDoorbell, kProbe, kBye };
+enum class Control : uint16_t { kHello = 1, kOffer, kReject, kDoorbell, kProbe, kCount, kBye };
 
 struct ControlHeader {
   uint32_t magic;
@@ -54,6 +54,11 @@ struct Offer {
   unsigned char name[256];  ///< the endpoint's address, in the provider's format
 };
 
+/// With kProbe, and with the kCount that answers it.
+struct Count {
+  uint32_t frames;  ///< that the sender has given to the fabric for this channel
+};
+
 inline constexpr size_t kMaxControlBody = sizeof(Offer);
 
 /// The body's size that a type must have.
@@ -61,6 +66,8 @@ inline constexpr size_t body_size(Control type) {
   switch (type) {
     case Control::kHello: return sizeof(Hello);
     case Control::kOffer: return sizeof(Offer);
+    case Control::kProbe:
+    case Control::kCount: return sizeof(Count);
     default: return 0;
   }
 }

@@ -12,7 +12,9 @@
 namespace vb::wire {
 
 struct FrameHeader {
-  uint64_t token;  ///< the receiver's name for the channel: 16 bits index, 48 bits random
+  uint64_t token;     ///< the receiver's name for the channel: 16 bits index, 48 bits random
+  uint32_t sequence;  ///< counts the channel's frames from 0: a gap is a loss, and ends the channel
+  uint32_t reserved;
 };
 
 enum class Kind : uint8_t {
@@ -149,7 +151,7 @@ struct Piece {
 
 inline constexpr uint32_t kMaxPieces = 32;
 
-static_assert(sizeof(FrameHeader) == 8 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
+static_assert(sizeof(FrameHeader) == 16 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
 static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 8);
 static_assert(sizeof(MaskHeader) == 16 && sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 &&
               sizeof(Piece) == 24);
@@ -190,6 +192,10 @@ struct Packet {
   std::span<const unsigned char> source;  ///< the whole packet as it came
 
   bool has(Flag flag) const { return (header.flags & flag) != 0; }
+  /// A receive WR of its target ends with it.
+  bool consumes_receive() const {
+    return header.kind == Kind::kSend || (header.kind == Kind::kWrite && has(kImmediate));
+  }
   /// Part of a datagram that came in two.
   bool is_fragment() const {
     return header.kind == Kind::kDatagramRest || (header.kind == Kind::kDatagram && payload.size() < datagram.length);

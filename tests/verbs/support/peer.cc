@@ -147,6 +147,12 @@ void Peer::kill_now() {
   pid_ = -1;
 }
 
+void Peer::stop_now() {
+  kill(pid_, SIGSTOP);
+  while (waitpid(pid_, nullptr, WUNTRACED) < 0 && errno == EINTR) {
+  }
+}
+
 bool Peer::alive() {
   if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
   return pid_ > 0;

@@ -21,6 +21,7 @@ class Peer {
 
   pid_t pid() const { return pid_; }
   void kill_now();  // SIGKILL, and waits until it is gone
+  void stop_now();  // SIGSTOP, and waits until it does nothing any more; it can still be killed
   bool alive();
   void drop_end();  // the peer destroys what it has; does nothing when it is gone
 
