@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Open devices and their asynchronous events.
 #include "door.h"
+#include "ofa_xrc.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -52,11 +53,14 @@ VB_DOOR int ibv_close_device(ibv_context* context) {
 /// A cancellation point: no guard.
 VB_DOOR int ibv_get_async_event(ibv_context* context, ibv_async_event* event) {
   if (!ours(context)) return native_ibv_get_async_event(context, event);
-  return as_minus_one(get_async_event(Context::from(context), *event));
+  Result<void> got = get_async_event(Context::from(context), *event);
+  if (got) name_by_number(*event);
+  return as_minus_one(got);
 }
 
 /// Events of a port or a device name no context and count nothing, so acknowledging one is nothing to do.
 VB_DOOR void ibv_ack_async_event(ibv_async_event* event) {
+  name_by_object(*event);
   ibv_context* context = context_of(*event, nullptr);
   if (!context) return;
   if (!ours(context)) return native_ibv_ack_async_event(event);

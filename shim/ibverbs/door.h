@@ -15,6 +15,7 @@ namespace vb::door {
 /// Tables (tables.cc, cq_ex.cc, qp_ex.cc): every pointer is set, those that nothing implements to unsupported ones.
 void fill_tables(Context& context);
 void overlay_domains(verbs_context& table);  ///< td.cc
+void overlay_older(ibv_context_ops& ops);    ///< ops_older.cc
 void overlay_windows(ibv_context_ops& ops);
 void overlay_regions(verbs_context& table);
 void overlay_device_memory(verbs_context& table);

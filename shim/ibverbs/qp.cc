@@ -7,7 +7,11 @@ using namespace vb::door;
 
 VB_DOOR ibv_qp* ibv_create_qp(ibv_pd* pd, ibv_qp_init_attr* attr) {
   if (!ours(pd)) return native_ibv_create_qp(pd, attr);
-  return pointer_entry([&] { return create_qp(Pd::from(pd), *attr); });
+  const bool ofed_xrc = attr->qp_type == IBV_QPT_XRC;
+  if (ofed_xrc) attr->qp_type = IBV_QPT_XRC_SEND;
+  ibv_qp* qp = pointer_entry([&] { return create_qp(Pd::from(pd), *attr); });
+  if (ofed_xrc) attr->qp_type = IBV_QPT_XRC;
+  return qp;
 }
 
 VB_DOOR int ibv_modify_qp(ibv_qp* qp, ibv_qp_attr* attr, int mask) {

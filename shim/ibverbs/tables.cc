@@ -90,8 +90,6 @@ void start_unsupported(Context& context) {
 }
 
 void overlay_ops(ibv_context_ops& ops) {
-  ops._compat_query_device = ibv_query_device;
-  ops._compat_query_port = ibv_query_port;
   ops.poll_cq = table_poll_cq;
   ops.req_notify_cq = table_req_notify_cq;
   ops.post_send = table_post_send;
@@ -129,6 +127,7 @@ void overlay_newer(NewerSlots& slots) {
 void fill_tables(Context& context) {
   start_unsupported(context);
   overlay_ops(context.abi.context.ops);
+  overlay_older(context.abi.context.ops);
   overlay_windows(context.abi.context.ops);
   overlay_regions(context.abi);
   overlay_device_memory(context.abi);

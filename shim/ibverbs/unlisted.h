@@ -2,6 +2,7 @@
 // Functions that libibverbs.so.1 exports and no installed header declares. Kernel layouts: rdma/ib_user_verbs.h.
 #pragma once
 
+#include <infiniband/ofa_verbs.h>
 #include <infiniband/sa.h>
 #include <infiniband/verbatim.h>
 #include <infiniband/verbs.h>

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "addrinfo.h"
 #include "door.h"
 
 using namespace vb;
@@ -18,12 +19,6 @@ struct FreeInfo {
   void operator()(addrinfo* info) const { freeaddrinfo(info); }
 };
 using Info = std::unique_ptr<addrinfo, FreeInfo>;
-
-/// The C library's errors are given as they are (EAI_*).
-struct Outcome {
-  int code = 0;
-  int error = 0;  ///< code -1
-};
 
 Outcome failed(int error) { return {-1, error}; }
 
@@ -44,10 +39,6 @@ void free_one(rdma_addrinfo* info) {
   free(info->ai_route);
   free(info->ai_connect);
   free(info);
-}
-
-void free_all(rdma_addrinfo* info) {
-  while (info) free_one(std::exchange(info, info->ai_next));
 }
 
 bool consistent(const rdma_addrinfo& hints) {
@@ -131,7 +122,9 @@ Outcome look_up(const char* node, const char* service, const rdma_addrinfo& hint
   return {};
 }
 
-Outcome resolve(const char* node, const char* service, const rdma_addrinfo* given, rdma_addrinfo** result) {
+}  // namespace
+
+Outcome resolve_names(const char* node, const char* service, const rdma_addrinfo* given, rdma_addrinfo** result) {
   if (!node && !service && !given) return failed(EINVAL);
   rdma_addrinfo hints = given ? *given : rdma_addrinfo{};
   // InfiniBand addresses need a subnet manager to lead anywhere.
@@ -142,14 +135,32 @@ Outcome resolve(const char* node, const char* service, const rdma_addrinfo* give
   return look_up(node, service, hints, result);
 }
 
-}  // namespace
+void free_all(rdma_addrinfo* info) {
+  while (info) free_one(std::exchange(info, info->ai_next));
+}
+
+rdma_addrinfo* copy_info(const rdma_addrinfo& info) {
+  auto* copy = static_cast<rdma_addrinfo*>(calloc(1, sizeof(rdma_addrinfo)));
+  if (!copy) return nullptr;
+  copy->ai_flags = info.ai_flags;
+  copy->ai_family = info.ai_family;
+  copy->ai_qp_type = info.ai_qp_type;
+  copy->ai_port_space = info.ai_port_space;
+  bool fine = set_address(copy->ai_src_addr, copy->ai_src_len, info.ai_src_addr, info.ai_src_len) &&
+              set_address(copy->ai_dst_addr, copy->ai_dst_len, info.ai_dst_addr, info.ai_dst_len);
+  copy->ai_src_canonname = clone_text(info.ai_src_canonname);
+  copy->ai_dst_canonname = clone_text(info.ai_dst_canonname);
+  if (fine) return copy;
+  free_one(copy);
+  return nullptr;
+}
 
 }  // namespace vb::door
 
 VB_DOOR int rdma_getaddrinfo(const char* node, const char* service, const rdma_addrinfo* hints,
                              rdma_addrinfo** result) {
   if (make_native()) return native_rdma_getaddrinfo(node, service, hints, result);
-  Outcome outcome = resolve(node, service, hints, result);
+  Outcome outcome = resolve_names(node, service, hints, result);
   if (outcome.code == -1) errno = outcome.error;
   return outcome.code;
 }

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <rdma/rdma_cma.h>
+#include <rdma/rdma_cma_newer.h>
 #include <rdma/rdma_verbs.h>
 #include <rdma/rsocket.h>
+#include <rdma/rsocket_newer.h>
 
 #include "ibverbs/unlisted.h"
 

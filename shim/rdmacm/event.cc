@@ -27,6 +27,9 @@ rdma_cm_event_type type_of(cm::Kind kind) {
     case cm::Kind::kMulticastJoin: return RDMA_CM_EVENT_MULTICAST_JOIN;
     case cm::Kind::kMulticastError: return RDMA_CM_EVENT_MULTICAST_ERROR;
     case cm::Kind::kTimewaitExit: return RDMA_CM_EVENT_TIMEWAIT_EXIT;
+    case cm::Kind::kAddrinfoResolved: return RDMA_CM_EVENT_ADDRINFO_RESOLVED;
+    case cm::Kind::kAddrinfoError: return RDMA_CM_EVENT_ADDRINFO_ERROR;
+    case cm::Kind::kUser: return RDMA_CM_EVENT_USER;
   }
   return RDMA_CM_EVENT_CONNECT_ERROR;
 }
@@ -149,8 +152,14 @@ bool prepare(HeldEvent& held, const cm::Event& event) {
     held.abi.id = &held.counted->abi;
   }
   Id& id = Id::from(held.abi.id);
-  if (event.subject) {
+  if (event.kind == cm::Kind::kMulticastJoin || event.kind == cm::Kind::kMulticastError) {
     fill_multicast(id, held, event);
+  } else if (event.kind == cm::Kind::kAddrinfoResolved) {
+    std::lock_guard guard(id.found_lock);
+    id.found = std::static_pointer_cast<rdma_addrinfo>(event.subject);
+  } else if (event.kind == cm::Kind::kUser) {
+    // The member that holds it, `arg`, is not in every release's header.
+    std::copy_n(event.data.begin(), event.data_size, reinterpret_cast<unsigned char*>(&held.abi.param));
   } else if (id.datagram()) {
     fill_datagram(held, event, id);
   } else {
@@ -201,7 +210,7 @@ Result<void> complete(Id& id) {
 }
 
 const char* event_text(rdma_cm_event_type type) {
-  switch (type) {
+  switch (static_cast<int>(type)) {
     case RDMA_CM_EVENT_ADDR_RESOLVED: return "RDMA_CM_EVENT_ADDR_RESOLVED";
     case RDMA_CM_EVENT_ADDR_ERROR: return "RDMA_CM_EVENT_ADDR_ERROR";
     case RDMA_CM_EVENT_ROUTE_RESOLVED: return "RDMA_CM_EVENT_ROUTE_RESOLVED";
@@ -218,6 +227,10 @@ const char* event_text(rdma_cm_event_type type) {
     case RDMA_CM_EVENT_MULTICAST_ERROR: return "RDMA_CM_EVENT_MULTICAST_ERROR";
     case RDMA_CM_EVENT_ADDR_CHANGE: return "RDMA_CM_EVENT_ADDR_CHANGE";
     case RDMA_CM_EVENT_TIMEWAIT_EXIT: return "RDMA_CM_EVENT_TIMEWAIT_EXIT";
+    case RDMA_CM_EVENT_ADDRINFO_RESOLVED: return "RDMA_CM_EVENT_ADDRINFO_RESOLVED";
+    case RDMA_CM_EVENT_ADDRINFO_ERROR: return "RDMA_CM_EVENT_ADDRINFO_ERROR";
+    case RDMA_CM_EVENT_USER: return "RDMA_CM_EVENT_USER";
+    case RDMA_CM_EVENT_INTERNAL: return "RDMA_CM_EVENT_INTERNAL";
   }
   return "UNKNOWN EVENT";
 }

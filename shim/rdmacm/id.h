@@ -91,6 +91,10 @@ struct Id {
 
   std::vector<std::shared_ptr<Membership>> memberships;
 
+  // rdma_resolve_addrinfo's: found, and told to the program.
+  std::mutex found_lock;
+  std::shared_ptr<rdma_addrinfo> found;
+
   static Id& from(rdma_cm_id* id) { return *reinterpret_cast<Id*>(id); }
   bool datagram() const { return abi.qp_type == IBV_QPT_UD; }
   /// EINVAL unless the identifier is at `from`, and then it is at `to`.

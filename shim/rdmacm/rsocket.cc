@@ -8,6 +8,7 @@
 #include "entry.h"
 #include "rsocket/datagram.h"
 #include "rsocket/entry_points.h"
+#include "rsocket/epoll.h"
 #include "rsocket/poll.h"
 #include "rsocket/registry.h"
 #include "rsocket/stream.h"
@@ -34,6 +35,7 @@ auto with(int fd, Body&& body) {
     return body(*socket);
   });
   if (result) return static_cast<ssize_t>(*result);
+  if (result.error() == EAGAIN) rsocket::would_block(fd);
   errno = result.error();
   return ssize_t{-1};
 }

@@ -6,8 +6,10 @@
 #include "ibverbs/unlisted.h"
 
 #include <rdma/rdma_cma.h>
+#include <rdma/rdma_cma_newer.h>
 #include <rdma/rdma_verbs.h>
 #include <rdma/rsocket.h>
+#include <rdma/rsocket_newer.h>
 
 #include "ibverbs_native.h"
 #include "rdmacm_native.h"

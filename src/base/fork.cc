@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/spinlock.h"
+
 namespace vb {
 
 namespace {
@@ -19,7 +21,9 @@ constexpr int kMaxForget = 8;
 std::atomic<void (*)()> forget_in_child[kMaxForget];
 std::atomic<int> forgetting{0};
 
+/// The thread that forked may have held locks; those that matter are made anew.
 void in_child() {
+  locks_held = 0;
   for (int word = 0; word <= highest.load() / 64; ++word) {
     uint64_t bits = marked[word].exchange(0);
     for (; bits; bits &= bits - 1) ::close(word * 64 + __builtin_ctzll(bits));

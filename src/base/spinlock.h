@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <mutex>
 
 namespace vb {
 
@@ -17,17 +18,53 @@ inline void relax(unsigned& spins) {
   }
 }
 
+/// How many of these locks the thread holds. A signal handler that interrupted the holder finds it above 0: it must not
+/// wait for a lock then, because it may wait for itself. The count is up before the lock is, and down after it.
+inline constinit thread_local unsigned locks_held = 0;
+
+/// What a handler of this thread must see in this order.
+inline void count_lock(int change) {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  locks_held += static_cast<unsigned>(change);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
 class SpinLock {
  public:
   void lock() {
     unsigned spins = 0;
     while (!try_lock()) relax(spins);
   }
-  bool try_lock() { return !held_.load(std::memory_order_relaxed) && !held_.exchange(true, std::memory_order_acquire); }
-  void unlock() { held_.store(false, std::memory_order_release); }
+  bool try_lock() {
+    if (held_.load(std::memory_order_relaxed)) return false;
+    count_lock(1);
+    if (!held_.exchange(true, std::memory_order_acquire)) return true;
+    count_lock(-1);
+    return false;
+  }
+  void unlock() {
+    held_.store(false, std::memory_order_release);
+    count_lock(-1);
+  }
 
  private:
   std::atomic<bool> held_{false};
+};
+
+/// A mutex that counts among locks_held.
+class CountedMutex {
+ public:
+  void lock() {
+    count_lock(1);
+    mutex_.lock();
+  }
+  void unlock() {
+    mutex_.unlock();
+    count_lock(-1);
+  }
+
+ private:
+  std::mutex mutex_;
 };
 
 /// A spin lock whose try_lock gives way to whoever waits in lock(), so that a polling thread cannot starve the others.

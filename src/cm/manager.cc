@@ -30,7 +30,9 @@ void forget_manager() {
   new (&making) SpinLock;
 }
 
+/// Not where a signal handler has called exit() in the middle of a call of ours.
 void part() {
+  if (locks_held != 0) return;
   if (Manager* manager = Manager::current()) manager->close();
 }
 

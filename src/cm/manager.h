@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/spinlock.h"
 #include "cm/identifier.h"
 #include "cm/interface_watch.h"
 #include "transport/pollable.h"
@@ -39,7 +40,7 @@ class Manager final : public Pollable {
   /// The queue pair's peer is gone, says the transport. Lane's lock held.
   void queue_pair_lost(uint32_t qpn);
 
-  std::mutex lock;
+  CountedMutex lock;
 
   // --- for identifiers; lock held ---
 
@@ -117,7 +118,7 @@ class Hold {
 
  private:
   Manager& manager_;
-  std::lock_guard<std::mutex> guard_;
+  std::lock_guard<CountedMutex> guard_;
 };
 
 }  // namespace vb::cm

@@ -78,7 +78,10 @@ enum class Kind {
   kDeviceRemoval,
   kMulticastJoin,
   kMulticastError,
-  kTimewaitExit
+  kTimewaitExit,
+  kAddrinfoResolved,
+  kAddrinfoError,
+  kUser
 };
 
 struct Event {
@@ -89,7 +92,7 @@ struct Event {
   Parameters peer;
   std::array<unsigned char, kInquirePrivate> data{};
   uint8_t data_size = 0;
-  std::shared_ptr<void> subject;  ///< kMulticastJoin, kMulticastError: the owner's own
+  std::shared_ptr<void> subject;  ///< kMulticastJoin, kMulticastError, kAddrinfoResolved: the owner's own
 };
 
 }  // namespace vb::cm

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <map>
 
+#include "base/device_name.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "fabric/library.h"
@@ -36,6 +37,23 @@ struct FreeInfo {
 };
 using Info = std::unique_ptr<fi_info, FreeInfo>;
 
+/// A program that uses libfabric has made it list our devices: the next turn of the circle would be ours.
+bool on_our_device(const fi_info& info) {
+  const char* domain = info.domain_attr->name;
+  return domain && strncmp(domain, kDevicePrefix, sizeof kDevicePrefix - 1) == 0;
+}
+
+/// The first that stands on something else than a device of ours.
+Result<Info> first_foreign(Info list) {
+  const fi_info* each = list.get();
+  while (each && on_our_device(*each)) each = each->next;
+  if (each == list.get()) return list;
+  if (!each) return Error{ENODATA};
+  Info copy((*library())->dupinfo(each));
+  if (!copy) return Error{ENOMEM};
+  return copy;
+}
+
 Result<Info> get_info(const std::string& provider, const std::string& node) {
   auto lib = library();
   if (!lib) return Error{lib.error()};
@@ -56,7 +74,7 @@ Result<Info> get_info(const std::string& provider, const std::string& node) {
   int status = (*lib)->getinfo(FI_VERSION(1, 17), bind ? node.c_str() : nullptr, nullptr, bind ? FI_SOURCE : 0,
                                hints.get(), &info);
   if (status != 0) return Error{-status};
-  return Info(info);
+  return first_foreign(Info(info));
 }
 
 /// Frames no larger than this travel at message cost; above, a pull by the fabric is as good.

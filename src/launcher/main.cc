@@ -15,6 +15,7 @@
 
 #include "base/config.h"
 #include "launcher/environment.h"
+#include "launcher/privilege.h"
 #include "launcher/view.h"
 
 namespace vb::launcher {
@@ -102,6 +103,9 @@ int run(const std::vector<std::string>& command, const Variables& variables) {
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   for (const auto& [name, value] : variables) ::setenv(name.c_str(), value.c_str(), 1);
+  if (has_rights_of_its_own(command[0]))
+    std::fprintf(stderr, "verbatim: '%s' runs with rights of its own, so it loads the system's libraries, not these\n",
+                 arguments[0]);
   ::execvp(arguments[0], arguments.data());
   const int error = errno;
   std::fprintf(stderr, "verbatim: cannot run '%s': %s\n", arguments[0],

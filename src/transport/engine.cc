@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/log.h"
+#include "base/spinlock.h"
 
 namespace vb {
 
@@ -32,9 +33,10 @@ void forget() {
   new (&start_lock) SpinLock;
 }
 
-/// Tells the peers, and removes what the fabric keeps outside the process.
+/// Tells the peers, and removes what the fabric keeps outside the process. Not where a signal handler has called exit()
+/// in the middle of a call of ours: what we hold then is half changed, and peers see the end of the process anyway.
 void at_exit() {
-  if (!started.load()) return;
+  if (!started.load() || locks_held != 0) return;
   Engine& self = engine();
   auto guard = self.lane.hold();
   self.lane.drain();

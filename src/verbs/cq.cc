@@ -56,6 +56,7 @@ void Cq::Events::overflow() {
 
 Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
   if (auto fine = check(attr); !fine) return Error{fine.error()};
+  if (attr.channel && attr.channel->context->device != context.abi.context.device) return Error{EINVAL};
   uint32_t flags = (attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) ? attr.flags : 0;
   const bool in_domain = attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_PD;
   Pd* parent = in_domain ? &Pd::from(attr.parent_domain) : nullptr;

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/config.h"
+#include "base/device_name.h"
 #include "base/never_destroyed.h"
 #include "verbs/device_registry.h"
 
@@ -21,7 +22,7 @@ const char device_mark = 'v';
 
 namespace {
 
-constexpr std::string_view kPrefix = "vb_";
+constexpr std::string_view kPrefix = kDevicePrefix;
 /// The kernel numbers its uverbs devices below this: ours cannot be taken for one of them.
 constexpr uint32_t kFirstUverbs = 1024;
 

@@ -88,6 +88,12 @@ struct Extras {
   const ibv_qp_init_attr_ex* spreads = nullptr;  ///< over an indirection table: it has no queues of its own
 };
 
+/// Whether an object is another device's, or real hardware's.
+template <class Object>
+bool foreign(const Owner& owner, const Object* object) {
+  return object && object->context->device != owner.context.abi.context.device;
+}
+
 Result<void> check(const Owner& owner, const ibv_qp_init_attr& attr, const Extras& extras) {
   if (extras.spreads) return owner.pd ? Result<void>() : Error{EINVAL};
   ibv_qp_type type = attr.qp_type;
@@ -96,6 +102,7 @@ Result<void> check(const Owner& owner, const ibv_qp_init_attr& attr, const Extra
   if (target ? !owner.xrcd : !owner.pd || owner.xrcd) return Error{EINVAL};
   if (target && extras.send_ops) return Error{EINVAL};
   if (!target && (!attr.send_cq || (!attr.recv_cq && !initiator))) return Error{EINVAL};
+  if (foreign(owner, attr.send_cq) || foreign(owner, attr.recv_cq) || foreign(owner, attr.srq)) return Error{EINVAL};
   if (attr.srq && !fits(*attr.srq, type)) return Error{EINVAL};
   const ibv_qp_cap& cap = attr.cap;
   auto over = [](uint32_t value, int limit) { return value > static_cast<uint32_t>(limit); };

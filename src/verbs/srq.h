@@ -18,6 +18,11 @@ struct Xrcd;
 
 struct Srq {
   ibv_srq abi{};
+  /// Where programs of OFED's XRC look for the number (compat-headers/infiniband/ofa_verbs.h).
+  struct {
+    unsigned char unknown[24];
+    uint32_t number_of_mlnx;
+  } ofed{};
   SharedReceiveQueue queue;
   ibv_srq_type type = IBV_SRQT_BASIC;
   Cq* cq = nullptr;      ///< XRC, tag matching
@@ -33,6 +38,8 @@ struct Srq {
 
   static Srq& from(ibv_srq* srq) { return *reinterpret_cast<Srq*>(srq); }
 };
+
+static_assert(sizeof(ibv_srq) + 24 == 152);
 
 /// `attr.attr` is updated with what was granted.
 VB_API Result<Srq*> create_srq(Pd& pd, ibv_srq_init_attr& attr);

@@ -8,6 +8,7 @@ import unittest
 
 import doors
 
+OLDEST_GLIBC = (2, 34)
 BASE = {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"}
 
 
@@ -30,6 +31,19 @@ class Dependencies(unittest.TestCase):
                 self.assertEqual(needed(door) - BASE, {"libverbatim.so.0"})
                 self.assertIn("[$ORIGIN]", dynamic(door))
                 self.assertIn(f"soname: [{door}]", dynamic(door))
+
+    def test_the_oldest_c_library_that_loads_them(self):
+        """docs/abi.md states it. Built on an older system they need less."""
+        libraries = ["libverbatim.so.0", "libverbatim_view.so", "rsocket/librspreload.so", *doors.DOORS]
+        for library in libraries:
+            with self.subTest(library):
+                path = os.path.join(doors.LIBDIR, library)
+                text = subprocess.run(["readelf", "-VW", path], check=True, capture_output=True, text=True).stdout
+                versions = [tuple(map(int, found.split("."))) for found in re.findall(r"Name: GLIBC_([\d.]+)", text)]
+                self.assertLessEqual(max(versions, default=(0,)), OLDEST_GLIBC)
+
+    def test_the_engine_stays_when_a_door_is_closed(self):
+        self.assertIn("NODELETE", dynamic("libverbatim.so.0"))
 
     def test_unversioned_names_lead_to_the_doors(self):
         for name in ("libibverbs.so", "librdmacm.so"):

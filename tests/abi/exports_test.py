@@ -11,6 +11,10 @@ import doors
 NEWER = re.compile(r"@@IBVERBS_1\.1[5-8]$|@@RDMACM_1\.[45]$|@@?IBVERBS_PRIVATE_(57|59|64|65)$|@@VERBATIM_1\.0$")
 # The release 49 put it into a node that older releases have as well.
 BESIDES = {"ibv_wr_opcode_str@@IBVERBS_PRIVATE_34"}
+# OFED's libraries had them; upstream's never did.
+BESIDES |= {f"ibv_{name}@@IBVERBS_1.1" for name in (
+    "open_xrc_domain", "close_xrc_domain", "create_xrc_srq", "create_xrc_rcv_qp", "modify_xrc_rcv_qp",
+    "query_xrc_rcv_qp", "reg_xrc_rcv_qp", "unreg_xrc_rcv_qp")}
 
 
 def exports(path):

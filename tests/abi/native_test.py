@@ -5,7 +5,7 @@ import unittest
 
 import doors
 
-MOCK = os.path.join(doors.PROGRAMS, "libabi_mock_native.so")
+MOCK = os.path.join(doors.PROGRAMS, "libabi_mock_device.so")
 OF_MOCK = ["device mock0 guid 1234", "native ibv_open_device mock0", "pd of this device", "dealloc 0", "close 0"]
 
 
@@ -45,6 +45,13 @@ class Native(unittest.TestCase):
         lines, messages = self.output("private")
         self.assertEqual(lines.count("absent 95"), 2)
         self.assertEqual(messages.count("ibv_cmd_dereg_mr@IBVERBS_PRIVATE_34 is not there"), 1)
+
+    def test_one_program_uses_both_kinds_of_device_at_once(self):
+        result = doors.by_launcher([doors.program("both")], native_ibverbs=MOCK, device="vb_lo")
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertIn("vb_lo completed 20\nmock0 completed 20\n", result.stdout)
+        self.assertEqual(result.stdout.count("native ibv_ack_cq_events 1"), 20)
+        self.assertEqual(result.stdout.count("native ibv_ack_async_event"), 1)
 
     def test_a_native_library_that_cannot_be_opened_leaves_ours(self):
         lines, messages = self.output(native_ibverbs="/nonexistent/libibverbs.so.1")

@@ -18,5 +18,15 @@ class Newer(unittest.TestCase):
                 result = doors.by_launcher(["--device", "vb_lo", doors.program("vanished_" + language)])
                 self.assertEqual((result.returncode, result.stdout), (0, "vanished: all right\n"), result.stderr)
 
+    def test_the_connection_manager_and_rsockets(self):
+        for provider in ("shm", "tcp"):
+            with self.subTest(provider=provider):
+                result = doors.by_launcher(["--device", "vb_lo", "--provider", provider, doors.program("newer_cm")])
+                self.assertEqual((result.returncode, result.stdout), (0, "all right\n"), result.stderr)
+
+    def test_ofeds_xrc(self):
+        result = doors.by_launcher(["--device", "vb_lo", doors.program("ofa_xrc")])
+        self.assertEqual((result.returncode, result.stdout), (0, "all right\n"), result.stderr)
+
 
 unittest.main(verbosity=2)

@@ -12,7 +12,7 @@ class Slots(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         unsupported = f"(nil) {errno.EOPNOTSUPP}"
         self.assertEqual(result.stdout.splitlines(), ["ops 0", "newer 0", "before priv 0", "after priv 0",
-                                                      f"esp {unsupported}", "close 0"])
+                                                      "older 0", f"esp {unsupported}", "close 0"])
         self.assertEqual(result.stderr.count("verbs_context.create_flow_action_esp is not supported yet"), 1)
 
 

@@ -96,11 +96,11 @@ static void query_the_device(struct end* end) {
   CHECK(ibv_query_pkey(end->context, 1, 0, &pkey) == 0 && pkey == 0xffff);
   CHECK(ibv_query_gid(end->context, 1, 1, &end->gid) == 0 && end->gid.raw[10] == 0xff);
 #if ERA >= 13
-  CHECK(*(size_t*)((char*)end->context - BELOW_SZ) >= VERBS_CONTEXT);
+  CHECK(*(size_t*)((char*)end->context - BELOW_SZ) >= SIZE_VERBS_CONTEXT);
   int (*query_device)(struct ibv_context*, const void*, void*, size_t) =
       era_extended(end->context, BELOW_QUERY_DEVICE_EX);
   struct {
-    unsigned char value[DEVICE_ATTR_EX], end[64];
+    unsigned char value[SIZE_DEVICE_ATTR_EX], end[64];
   } extended;
   GUARD(extended);
   CHECK(query_device && query_device(end->context, NULL, extended.value, sizeof extended.value) == 0);

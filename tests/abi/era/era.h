@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Declarations of libibverbs as programs of an era had them, for the test programs: ERA is 10 (the release 1.0 of
-// 2006), or the number of an rdma-core release: 13, 22, 44, 65. Only what the programs use. Where eras differ the
-// difference stands here, with the sizes that it leads to.
+// 2006), 11 (1.1), or the number of an rdma-core release from 13 on. Only what the programs use. Where eras differ the
+// difference stands here; the sizes that it leads to stand in shim/abi/releases.tbl, of which era_sizes.h is made.
 #pragma once
 
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "era_sizes.h"
 
 // Versions of symbols: a program of 1.0 was linked with nodes of that name. ibv_create_comp_channel and its counterpart
 // never got another.
@@ -177,8 +179,10 @@ struct ibv_send_wr {
       uint32_t rkey;
     } atomic;
   } wr;
-#if ERA >= 13
+#if ERA >= 11
   uint32_t remote_srqn;
+#endif
+#if ERA >= 13
   uint64_t bind_mw_or_tso[6];
 #endif
 };
@@ -211,7 +215,7 @@ struct ibv_context {
   struct ibv_device* device;
   era_slot ops[SLOTS];
   int cmd_fd, async_fd, num_comp_vectors;
-#if ERA >= 13
+#if ERA >= 11
   pthread_mutex_t mutex;
   void* abi_compat;
 #endif
@@ -225,7 +229,7 @@ struct ibv_pd {
 struct ibv_mr {
   struct ibv_context* context;
   struct ibv_pd* pd;
-#if ERA >= 13
+#if ERA >= 11
   void* addr;
   size_t length;
 #endif
@@ -234,7 +238,7 @@ struct ibv_mr {
 
 struct ibv_cq {
   struct ibv_context* context;
-#if ERA >= 13
+#if ERA >= 11
   struct ibv_comp_channel* channel;
 #endif
   void* cq_context;
@@ -260,15 +264,15 @@ struct ibv_qp {
 };
 
 #if ERA == 10
-_Static_assert(sizeof(struct ibv_port_attr) == 48 && sizeof(struct ibv_qp_attr) == 136, "");
-_Static_assert(sizeof(struct ibv_send_wr) == 72 && offsetof(struct ibv_context, cmd_fd) == 224, "");
+_Static_assert(offsetof(struct ibv_context, cmd_fd) == 224, "");
 _Static_assert(offsetof(struct ibv_mr, lkey) == 20 && offsetof(struct ibv_cq, cqe) == 20, "");
 #else
-_Static_assert(sizeof(struct ibv_port_attr) == (ERA >= 49 ? 56 : ERA >= 22 ? 52 : 48), "");
-_Static_assert(sizeof(struct ibv_qp_attr) == 144 && sizeof(struct ibv_send_wr) == 128, "");
 _Static_assert(sizeof(struct ibv_context) == 328 && sizeof(struct ibv_device) == 664, "");
 _Static_assert(offsetof(struct ibv_mr, lkey) == 36 && offsetof(struct ibv_cq, cqe) == 28, "");
 #endif
+_Static_assert(sizeof(struct ibv_port_attr) == SIZE_PORT_ATTR, "");
+_Static_assert(sizeof(struct ibv_qp_attr) == SIZE_QP_ATTR, "");
+_Static_assert(sizeof(struct ibv_send_wr) == SIZE_SEND_WR, "");
 _Static_assert(sizeof(struct ibv_device_attr) == 232 && sizeof(struct ibv_wc) == 48, "");
 _Static_assert(sizeof(struct ibv_qp_init_attr) == 64 && sizeof(struct ibv_recv_wr) == 32, "");
 _Static_assert(offsetof(struct ibv_qp, qp_num) == 52, "");
@@ -331,8 +335,6 @@ static inline void* era_extended(struct ibv_context* context, size_t below) {
   const size_t size = *(size_t*)((char*)context - BELOW_SZ);
   return size < sizeof *context + below ? NULL : *(void**)((char*)context - below);
 }
-enum { DEVICE_ATTR_EX = ERA >= 24 ? 400 : ERA >= 20 ? 384 : 344 };
-enum { VERBS_CONTEXT = ERA >= 64 ? 696 : ERA >= 22 ? 648 : 496 };
 #endif
 
 static inline int era_query_port(struct ibv_context* context, uint8_t port, struct ibv_port_attr* attr) {
