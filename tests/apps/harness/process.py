@@ -35,12 +35,12 @@ class Process:
     started = []  # the ids of all processes of this test
     stopped = []  # those that the harness itself has ended by a signal
 
-    def __init__(self, name, argv):
+    def __init__(self, name, argv, stdin=subprocess.DEVNULL):
         self.name = name
         self.argv = argv
         self.output = tempfile.TemporaryFile()
         environment = dict(os.environ, **{MARK: MARK_VALUE})
-        self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
+        self.child = subprocess.Popen(argv, stdin=stdin, stdout=self.output, stderr=subprocess.STDOUT,
                                       start_new_session=True, env=environment)
         self.pid = self.child.pid
         self.pidfd = os.pidfd_open(self.pid)
