@@ -18,9 +18,12 @@ HEADERS = ROOT / "compat-headers" / "kernel"
 class Module(Process):
     """A running verbatim-kmod. It ends when close() ends its commands."""
 
-    def __init__(self, suite, name, arguments):
+    def __init__(self, suite, name, arguments, provider=None):
         feed, self.input = os.pipe()
-        super().__init__(name, suite.hosts.server.argv([suite.options.kmod, "run", *arguments]), stdin=feed)
+        argv = suite.hosts.server.argv([suite.options.kmod, "run", *arguments])
+        if provider and "--provider" in argv:
+            argv[argv.index("--provider") + 1] = provider
+        super().__init__(name, argv, stdin=feed)
         os.close(feed)
         suite.processes.append(self)
 

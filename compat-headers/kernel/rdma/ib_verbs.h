@@ -32,8 +32,11 @@ struct ib_gid_attr {
 };
 #define ib_query_gid(...) KV_ARITY(kv_query_gid_, __VA_ARGS__)
 #define kv_query_gid_4 kv_query_gid
-#define kv_query_gid_5(device, port, index, gid, attr) \
-  ((void)((attr) ? memset(attr, 0, sizeof(struct ib_gid_attr)) : NULL), kv_query_gid(device, port, index, gid))
+static inline int kv_query_gid_5(struct ib_device* device, u32 port, int index, union ib_gid* gid,
+                                 struct ib_gid_attr* attr) {
+  if (attr) memset(attr, 0, sizeof *attr);
+  return kv_query_gid(device, port, index, gid);
+}
 #endif
 #if KV_SINCE(4, 19, 0)
 #define rdma_query_gid kv_query_gid
