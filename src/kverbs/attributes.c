@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Attributes of queue pairs and addresses, there and back; address handles. Where a number is taken over as it is, this
+ * asserts that it may be. */
+#include "kverbs.h"
+
+#define SAME(a, b) _Static_assert((int)(a) == (int)(b), #a)
+SAME(IB_ACCESS_REMOTE_ATOMIC, IBV_ACCESS_REMOTE_ATOMIC);
+SAME(IB_ACCESS_LOCAL_WRITE, IBV_ACCESS_LOCAL_WRITE);
+SAME(IB_ACCESS_REMOTE_WRITE, IBV_ACCESS_REMOTE_WRITE);
+SAME(IB_ACCESS_REMOTE_READ, IBV_ACCESS_REMOTE_READ);
+SAME(IB_ACCESS_MW_BIND, IBV_ACCESS_MW_BIND);
+SAME(IB_ACCESS_ON_DEMAND, IBV_ACCESS_ON_DEMAND);
+SAME(IB_QP_DEST_QPN, IBV_QP_DEST_QPN);
+SAME(IB_QP_AV, IBV_QP_AV);
+SAME(IB_QP_TIMEOUT, IBV_QP_TIMEOUT);
+SAME(IB_QP_SQ_PSN, IBV_QP_SQ_PSN);
+SAME(IB_QP_CAP, IBV_QP_CAP);
+SAME(IB_QPS_ERR, IBV_QPS_ERR);
+SAME(IB_QPS_RTS, IBV_QPS_RTS);
+SAME(IB_QPT_RC, IBV_QPT_RC);
+SAME(IB_QPT_UD, IBV_QPT_UD);
+SAME(IB_QPT_RAW_PACKET, IBV_QPT_RAW_PACKET);
+SAME(IB_MTU_4096, IBV_MTU_4096);
+SAME(IB_MIG_ARMED, IBV_MIG_ARMED);
+SAME(IB_SEND_FENCE, IBV_SEND_FENCE);
+SAME(IB_SEND_SIGNALED, IBV_SEND_SIGNALED);
+SAME(IB_SEND_SOLICITED, IBV_SEND_SOLICITED);
+SAME(IB_SEND_INLINE, IBV_SEND_INLINE);
+SAME(IB_WC_WR_FLUSH_ERR, IBV_WC_WR_FLUSH_ERR);
+SAME(IB_WC_MW_BIND_ERR, IBV_WC_MW_BIND_ERR);
+SAME(IB_WC_REM_ACCESS_ERR, IBV_WC_REM_ACCESS_ERR);
+SAME(IB_WC_RNR_RETRY_EXC_ERR, IBV_WC_RNR_RETRY_EXC_ERR);
+SAME(IB_WC_GENERAL_ERR, IBV_WC_GENERAL_ERR);
+SAME(IB_EVENT_COMM_EST, IBV_EVENT_COMM_EST);
+SAME(IB_EVENT_PORT_ERR, IBV_EVENT_PORT_ERR);
+SAME(IB_EVENT_GID_CHANGE, IBV_EVENT_GID_CHANGE);
+SAME(IB_EVENT_QP_LAST_WQE_REACHED, IBV_EVENT_QP_LAST_WQE_REACHED);
+SAME(IB_PORT_ACTIVE, IBV_PORT_ACTIVE);
+SAME(IB_SRQ_LIMIT, IBV_SRQ_LIMIT);
+SAME(IB_LINK_LAYER_ETHERNET, IBV_LINK_LAYER_ETHERNET);
+/* What a consumer's fat request and a slim one share stands at the same places. */
+SAME(offsetof(struct kv_fat_send_wr, ex), offsetof(struct ib_send_wr, ex));
+SAME(offsetof(struct kv_fat_send_wr, send_flags), offsetof(struct ib_send_wr, send_flags));
+
+void kv_native_ah(const struct rdma_ah_attr* from, struct ibv_ah_attr* to) {
+  memset(to, 0, sizeof *to);
+  memcpy(&to->grh.dgid, &from->grh.dgid, sizeof to->grh.dgid);
+  to->grh.flow_label = from->grh.flow_label;
+  to->grh.sgid_index = from->grh.sgid_index;
+  to->grh.hop_limit = from->grh.hop_limit;
+  to->grh.traffic_class = from->grh.traffic_class;
+  to->dlid = from->dlid;
+  to->sl = from->sl;
+  to->src_path_bits = from->src_path_bits;
+  to->static_rate = from->static_rate;
+  to->is_global = (from->ah_flags & IB_AH_GRH) != 0;
+  to->port_num = from->port_num;
+}
+
+void kv_from_native_ah(const struct ibv_ah_attr* from, struct rdma_ah_attr* to) {
+  memset(to, 0, sizeof *to);
+  memcpy(&to->grh.dgid, &from->grh.dgid, sizeof to->grh.dgid);
+  to->grh.flow_label = from->grh.flow_label;
+  to->grh.sgid_index = from->grh.sgid_index;
+  to->grh.hop_limit = from->grh.hop_limit;
+  to->grh.traffic_class = from->grh.traffic_class;
+  to->dlid = from->dlid;
+  to->sl = from->sl;
+  to->src_path_bits = from->src_path_bits;
+  to->static_rate = from->static_rate;
+  to->ah_flags = from->is_global ? IB_AH_GRH : 0;
+  to->port_num = from->port_num;
+}
+
+void kv_native_qp_attr(const struct ib_qp_attr* from, struct ibv_qp_attr* to) {
+  memset(to, 0, sizeof *to);
+  to->qp_state = (enum ibv_qp_state)from->qp_state;
+  to->cur_qp_state = (enum ibv_qp_state)from->cur_qp_state;
+  to->path_mtu = (enum ibv_mtu)from->path_mtu;
+  to->path_mig_state = (enum ibv_mig_state)from->path_mig_state;
+  to->qkey = from->qkey;
+  to->rq_psn = from->rq_psn;
+  to->sq_psn = from->sq_psn;
+  to->dest_qp_num = from->dest_qp_num;
+  to->qp_access_flags = (unsigned int)from->qp_access_flags;
+  memcpy(&to->cap, &from->cap, sizeof to->cap);
+  kv_native_ah(&from->ah_attr, &to->ah_attr);
+  kv_native_ah(&from->alt_ah_attr, &to->alt_ah_attr);
+  to->pkey_index = from->pkey_index;
+  to->alt_pkey_index = from->alt_pkey_index;
+  to->en_sqd_async_notify = from->en_sqd_async_notify;
+  to->sq_draining = from->sq_draining;
+  to->max_rd_atomic = from->max_rd_atomic;
+  to->max_dest_rd_atomic = from->max_dest_rd_atomic;
+  to->min_rnr_timer = from->min_rnr_timer;
+  to->port_num = (uint8_t)from->port_num;
+  to->timeout = from->timeout;
+  to->retry_cnt = from->retry_cnt;
+  to->rnr_retry = from->rnr_retry;
+  to->alt_port_num = (uint8_t)from->alt_port_num;
+  to->alt_timeout = from->alt_timeout;
+}
+
+void kv_from_native_qp_attr(const struct ibv_qp_attr* from, struct ib_qp_attr* to) {
+  memset(to, 0, sizeof *to);
+  to->qp_state = (enum ib_qp_state)from->qp_state;
+  to->cur_qp_state = (enum ib_qp_state)from->cur_qp_state;
+  to->path_mtu = (enum ib_mtu)from->path_mtu;
+  to->path_mig_state = (enum ib_mig_state)from->path_mig_state;
+  to->qkey = from->qkey;
+  to->rq_psn = from->rq_psn;
+  to->sq_psn = from->sq_psn;
+  to->dest_qp_num = from->dest_qp_num;
+  to->qp_access_flags = (int)from->qp_access_flags;
+  memcpy(&to->cap, &from->cap, sizeof from->cap);
+  kv_from_native_ah(&from->ah_attr, &to->ah_attr);
+  kv_from_native_ah(&from->alt_ah_attr, &to->alt_ah_attr);
+  to->pkey_index = from->pkey_index;
+  to->alt_pkey_index = from->alt_pkey_index;
+  to->sq_draining = from->sq_draining;
+  to->max_rd_atomic = from->max_rd_atomic;
+  to->max_dest_rd_atomic = from->max_dest_rd_atomic;
+  to->min_rnr_timer = from->min_rnr_timer;
+  to->port_num = from->port_num;
+  to->timeout = from->timeout;
+  to->retry_cnt = from->retry_cnt;
+  to->rnr_retry = from->rnr_retry;
+  to->alt_port_num = from->alt_port_num;
+  to->alt_timeout = from->alt_timeout;
+}
+
+struct ib_ah* kv_create_ah(struct ib_pd* pd, struct rdma_ah_attr* attr) {
+  struct ibv_ah_attr native;
+  struct kv_ah* ah = calloc(1, sizeof *ah);
+  if (!ah) return ERR_PTR(-ENOMEM);
+  kv_native_ah(attr, &native);
+  errno = 0;
+  ah->native = ibv_create_ah(to_pd(pd)->native, &native);
+  if (!ah->native) {
+    int error = kv_failed();
+    free(ah);
+    return ERR_PTR(error);
+  }
+  ah->ib = (struct ib_ah){pd->device, pd};
+  atomic_inc(&pd->usecnt);
+  return &ah->ib;
+}
+
+int kv_destroy_ah(struct ib_ah* ib) {
+  struct kv_ah* ah = to_ah(ib);
+  int error = ibv_destroy_ah(ah->native);
+  if (error) return -error;
+  atomic_dec(&ib->pd->usecnt);
+  free(ah);
+  return 0;
+}
+
+int ib_dma_virt_map_sg(struct ib_device* device, struct scatterlist* sg, int n) {
+  (void)device;
+  return kv_dma_sg(sg, n);
+}
