@@ -73,6 +73,7 @@ Result<void> give_number(Srq& srq) {
   auto number = self.router.allocate_qpn(device.index, addresses);
   if (!number) return Error{number.error()};
   srq.queue.number = *number;
+  srq.queue.home = addresses.front();
   srq.xrcd->domain->join(*number >> kSlotBits);
   self.lane.add(srq.queue);
   return {};
@@ -155,6 +156,7 @@ void withdraw(Srq& srq) {
     sched_yield();
     guard.lock();
   }
+  self.router.stand_ins().drop(srq.queue.number);
   self.router.free_qpn(srq.queue.number);
 }
 
