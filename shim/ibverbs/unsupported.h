@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// What is not there yet says so: EOPNOTSUPP, and its name once in the log.
+// What is not there says so: EOPNOTSUPP, and its name once in the log.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ struct Name {
 template <Name kName>
 void report_unsupported() {
   static std::atomic<bool> done{false};
-  log_once(done, LogLevel::warn, "%s is not supported yet (EOPNOTSUPP)", kName.value);
+  log_once(done, LogLevel::warn, "%s is not supported (EOPNOTSUPP)", kName.value);
 }
 
 /// The value of an unsupported function: NULL and errno, or EOPNOTSUPP.

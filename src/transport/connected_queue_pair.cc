@@ -6,10 +6,19 @@
 #include "base/log.h"
 #include "transport/channel.h"
 #include "transport/lane.h"
+#include "transport/xrc_relay.h"
 
 namespace vb {
 
 using wire::Kind;
+
+ConnectedQueuePair::ConnectedQueuePair() : requester(*this), responder(*this) {}
+
+ConnectedQueuePair::~ConnectedQueuePair() = default;
+
+bool ConnectedQueuePair::quiet() const {
+  return requester.quiet() && responder.quiet() && (!own_relay || own_relay->quiet());
+}
 
 void ConnectedQueuePair::start() {
   requester.restart_budgets();
@@ -28,6 +37,7 @@ void ConnectedQueuePair::room_again() {
 
 void ConnectedQueuePair::stop(ibv_wc_status first, uint32_t vendor_error) {
   requester.fail(first, vendor_error);
+  if (own_relay) own_relay->stop();
   responder.stop();  // flushes, once nothing moves any more
 }
 
@@ -61,6 +71,7 @@ void ConnectedQueuePair::reset() {
 
 void ConnectedQueuePair::detach() {
   QueuePair::detach();
+  if (own_relay) own_relay->close();
   ListNode<ConnectedQueuePair, OnRoute>::unlink();
   route = nullptr;
   bind(nullptr);

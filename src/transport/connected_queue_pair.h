@@ -14,6 +14,7 @@
 namespace vb {
 
 class Route;
+class XrcRelay;
 
 // Lists that a connected queue pair can be on.
 struct OnOwing;    ///< owes its peer an acknowledgement
@@ -25,16 +26,20 @@ class ConnectedQueuePair : public QueuePair,
                            public ListNode<ConnectedQueuePair, OnChannel>,
                            public ListNode<ConnectedQueuePair, OnRoute> {
  public:
-  ConnectedQueuePair() : requester(*this), responder(*this) {}
+  ConnectedQueuePair();
 
   Requester requester;
   Responder responder;
+  ~ConnectedQueuePair() override;
+
   std::unique_ptr<Rendezvous> rendezvous;  ///< for a queue pair on a tag-matching SRQ
+  std::unique_ptr<XrcRelay> own_relay;     ///< of an XRC target
+  XrcRelay* relay = nullptr;               ///< the same; or of a relay's initiator, whose it is
   Route* route = nullptr;
 
   bool reliable() const { return config.type != IBV_QPT_UC; }
   /// What completions call it.
-  uint32_t reported_qpn() const { return qpn; }
+  uint32_t reported_qpn() const { return config.on_behalf_of ? config.on_behalf_of : qpn; }
   bool is_xrc_target() const { return config.type == IBV_QPT_XRC_RECV; }
   ConnectedQueuePair* connected() override { return this; }
 
@@ -46,6 +51,7 @@ class ConnectedQueuePair : public QueuePair,
 
   void run() override {
     if (rendezvous) rendezvous->post();
+    if (own_relay) return responder.advance();
     requester.run();
   }
   void receive(Channel& from, const wire::Packet& packet) override;
@@ -55,7 +61,7 @@ class ConnectedQueuePair : public QueuePair,
   void start() override;
   bool drained() const override { return requester.drained(); }
   void flush() override;
-  bool quiet() const override { return requester.quiet() && responder.quiet(); }
+  bool quiet() const override;
   bool uses(const void* object) const override { return responder.uses(object); }
   void cut_off() override;
   void reset() override;

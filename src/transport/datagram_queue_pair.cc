@@ -93,7 +93,7 @@ wire::PacketHeader DatagramQueuePair::header_of(const SendWqe& wqe) const {
   header.kind = Kind::kDatagram;
   header.flags = opcodes::wire_flags(wqe.opcode) | ((wqe.flags & IBV_SEND_SOLICITED) ? wire::kSolicited : 0);
   header.dst_qpn = wqe.remote_qpn;
-  header.src_qpn = qpn;
+  header.src_qpn = source_qpn ? source_qpn : qpn;
   header.aux = wqe.imm;
   return header;
 }

@@ -33,6 +33,8 @@ class DatagramQueuePair final : public QueuePair, public ListNode<DatagramQueueP
 
   /// IBV_QP_CREATE_BLOCK_SELF_MCAST_LB: what it sends to a group that it is attached to does not come back.
   bool blocks_own_multicasts = false;
+  /// IBV_QP_CREATE_SOURCE_QPN: the number that receivers see as the sender's, and answer to. 0: its own.
+  uint32_t source_qpn = 0;
 
   /// A whole datagram, whatever brought it.
   void arrive(const wire::Packet& packet);

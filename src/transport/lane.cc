@@ -12,6 +12,7 @@
 #include "transport/datagram_queue_pair.h"
 #include "transport/multicast.h"
 #include "transport/window.h"
+#include "transport/xrc_stand_in.h"
 #include "wire/packet.h"
 
 namespace vb {
@@ -39,17 +40,20 @@ void Lane::kick(QueuePair& qp) {
     finish_kick();
     return unlock();
   }
-  if (!qp.kicked.exchange(true)) {
-    QueuePair* head = kicked_.load(std::memory_order_relaxed);
-    do {
-      qp.next_kicked = head;
-    } while (!kicked_.compare_exchange_weak(head, &qp));
-  }
+  revisit(qp);
   if (try_lock()) {
     run_kicked();
     finish_kick();
     unlock();
   }
+}
+
+void Lane::revisit(QueuePair& qp) {
+  if (qp.kicked.exchange(true)) return;
+  QueuePair* head = kicked_.load(std::memory_order_relaxed);
+  do {
+    qp.next_kicked = head;
+  } while (!kicked_.compare_exchange_weak(head, &qp));
 }
 
 void Lane::finish_kick() {
@@ -236,6 +240,8 @@ void Lane::received(std::span<const unsigned char> frame) {
     QueuePair* qp = find(packet.header.dst_qpn);
     if (qp) {
       qp->receive(*channel, packet);
+    } else if (stand_ins && stand_ins->receive(*channel, packet)) {
+      continue;
     } else if (wire::is_request(packet.header.kind)) {
       refuse_not_connected(*channel, packet);
     } else if (packet.header.kind == wire::Kind::kQuiesce) {

@@ -32,6 +32,7 @@ inline constexpr uint32_t kSlotCount = 1u << 12;
 inline constexpr uint32_t kSlotSize = 1u << kSlotBits;
 
 class Multicast;
+class XrcStandIns;
 
 /// How long a peer that lives may keep its hands on memory that the program wants back.
 inline constexpr uint64_t kPatience = 5 * kSecond;
@@ -53,6 +54,8 @@ class Lane final : public fabric::Sink {
   // --- the data path ---
   /// WRs were posted: sends them, now or by whoever holds the lock.
   void kick(QueuePair& qp);
+  /// Lane's lock held: runs the queue pair soon, but not from within what calls this.
+  void revisit(QueuePair& qp);
   /// What polling does. Returns how much happened; 0 also when another thread is at it.
   size_t progress();
 
@@ -168,6 +171,8 @@ class Lane final : public fabric::Sink {
   void (*queue_pair_lost)(uint32_t qpn) = nullptr;
   /// Takes what comes by the loopback for a multicast group. Set once, likewise.
   Multicast* groups = nullptr;
+  /// Takes requests to SRQs that another process hands on. Set once, likewise.
+  XrcStandIns* stand_ins = nullptr;
 
  private:
   struct Slot {

@@ -68,7 +68,7 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
     CompletionQueue* recv_cq = nullptr;
     SharedReceiveQueue* shared_receives = nullptr;  ///< an SRQ, or nullptr
     bool signal_all = false;
-    const XrcDomain* domain = nullptr;  ///< of an XRC target
+    const XrcDomain* domain = nullptr;  ///< of an XRC target, and of its relay's initiators
     uint32_t on_behalf_of = 0;          ///< of one that hands requests on: the XRC target that they were sent to
   };
 

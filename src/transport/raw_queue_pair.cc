@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/clock.h"
+#include "base/safe_copy.h"
 #include "transport/ether_checksum.h"
 #include "transport/lane.h"
 
@@ -19,20 +20,26 @@ size_t total(const std::vector<iovec>& parts) {
   return size;
 }
 
-/// Copies [offset, offset+size) of the parts.
-void copy_out(const std::vector<iovec>& parts, size_t offset, unsigned char* to, size_t size) {
+/// Copies [offset, offset+size) of the parts. False: some of it is not there.
+bool copy_out(const std::vector<iovec>& parts, bool may_fault, size_t offset, unsigned char* to, size_t size) {
   for (const iovec& part : parts) {
     if (offset >= part.iov_len) {
       offset -= part.iov_len;
       continue;
     }
     const size_t length = std::min(size, part.iov_len - offset);
-    std::copy_n(static_cast<const unsigned char*>(part.iov_base) + offset, length, to);
+    const auto* from = static_cast<const unsigned char*>(part.iov_base) + offset;
+    if (!may_fault) {
+      std::copy_n(from, length, to);
+    } else if (!safe_copy(to, from, length)) {
+      return false;
+    }
     to += length;
     size -= length;
     offset = 0;
-    if (size == 0) return;
+    if (size == 0) break;
   }
+  return true;
 }
 
 }  // namespace
@@ -88,6 +95,7 @@ void RawQueuePair::run() {
 /// Where the request's bytes are: parts_.
 RawQueuePair::Sent RawQueuePair::gather(SendWqe& wqe) {
   parts_.clear();
+  wqe.may_fault = false;
   if (wqe.is_inline()) {
     parts_.push_back({wqe.inline_data(), wqe.length});
     return Sent::kDone;
@@ -98,6 +106,7 @@ RawQueuePair::Sent RawQueuePair::gather(SendWqe& wqe) {
     const MemoryRegion* region = config.lane->memory.local(sge.lkey, config.pd, sge.addr, sge.length, kLocalRead);
     if (!region) return Sent::kProtection;
     parts_.push_back({region->host(sge.addr), sge.length});
+    wqe.may_fault |= region->may_fault;
   }
   return Sent::kDone;
 }
@@ -121,7 +130,7 @@ RawQueuePair::Sent RawQueuePair::send(SendWqe& wqe) {
   Sent sent;
   if (wqe.flags & IBV_SEND_IP_CSUM) {
     linear_.resize(size);
-    copy_out(parts_, 0, linear_.data(), size);
+    if (!copy_out(parts_, wqe.may_fault, 0, linear_.data(), size)) return Sent::kProtection;
     ether::complete_checksums(linear_);
     const iovec whole{linear_.data(), size};
     sent = submit(&whole, 1);
@@ -141,7 +150,7 @@ RawQueuePair::Sent RawQueuePair::send_large(SendWqe& wqe) {
     const size_t length = std::min(mss, size - offset);
     linear_.resize(header + length);
     std::copy_n(TsoRequest::header(wqe, send_queue.max_sge()), header, linear_.begin());
-    copy_out(parts_, offset, linear_.data() + header, length);
+    if (!copy_out(parts_, wqe.may_fault, offset, linear_.data() + header, length)) return Sent::kProtection;
     const ether::Segment segment{static_cast<uint32_t>(offset), segments_sent_, segments_sent_ + 1 == count};
     if (!ether::finish_segment(linear_, segment)) return Sent::kRequest;
     const iovec whole{linear_.data(), linear_.size()};

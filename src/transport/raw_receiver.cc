@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/safe_copy.h"
 #include "transport/lane.h"
 
 namespace vb {
@@ -18,15 +19,21 @@ class Pieces {
       : first_(skip ? bytes.first(skip) : bytes),
         second_(skip ? bytes.subspan(skip + kTag) : std::span<const unsigned char>{}) {}
   size_t left() const { return first_.size() + second_.size(); }
-  void copy(unsigned char* to, size_t size) {
+  /// False: the memory is not there.
+  bool copy(unsigned char* to, size_t size, bool may_fault) {
     while (size > 0) {
       if (first_.empty()) std::swap(first_, second_);
       const size_t part = std::min(size, first_.size());
-      std::copy_n(first_.data(), part, to);
+      if (!may_fault) {
+        std::copy_n(first_.data(), part, to);
+      } else if (!safe_copy(to, first_.data(), part)) {
+        return false;
+      }
       first_ = first_.subspan(part);
       to += part;
       size -= part;
     }
+    return true;
   }
 
  private:
@@ -44,7 +51,7 @@ ibv_wc_status RawReceiver::fill(const ReceiveWqe& wqe, std::span<const unsigned 
     if (part == 0) continue;
     const MemoryRegion* region = config.lane->memory.local(sge.lkey, config.pd, sge.addr, part, kLocalWrite);
     if (!region) return IBV_WC_LOC_PROT_ERR;
-    pieces.copy(region->host(sge.addr), part);
+    if (!pieces.copy(region->host(sge.addr), part, region->may_fault)) return IBV_WC_LOC_PROT_ERR;
   }
   return pieces.left() > 0 ? IBV_WC_LOC_LEN_ERR : IBV_WC_SUCCESS;
 }

@@ -13,6 +13,8 @@
 #include "transport/router.h"
 #include "transport/timing.h"
 #include "transport/window.h"
+#include "transport/xrc_domain.h"
+#include "transport/xrc_relay.h"
 
 namespace vb {
 
@@ -22,7 +24,7 @@ void Requester::run() {
   SendQueue& queue = qp_.send_queue;
   if (qp_.state() == IBV_QPS_ERR || qp_.state() == IBV_QPS_SQE) return flush();
   bool sending = qp_.state() == IBV_QPS_RTS || qp_.state() == IBV_QPS_SQD;
-  if (!sending || waiting_ || halted_) return;
+  if (!sending || waiting_ || halted_ || paused_) return;
   Channel* channel = qp_.channel();
   bool reachable = channel && channel->alive();
   for (uint32_t last = end(); next_ != last;) {
@@ -185,7 +187,8 @@ unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, si
 
 void Requester::put_xrc(const SendWqe& wqe, unsigned char* at) {
   at[offsetof(wire::PacketHeader, kind)] |= wire::kXrc;
-  wire::XrcHeader xrc{wqe.srqn, qp_.config.on_behalf_of};
+  const XrcDomain* domain = qp_.config.domain;  // a relay's initiators have one
+  wire::XrcHeader xrc{wqe.srqn, qp_.config.on_behalf_of, domain ? domain->inode() : 0};
   memcpy(at + sizeof(wire::PacketHeader), &xrc, sizeof xrc);
 }
 
@@ -397,6 +400,7 @@ void Requester::complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vend
     return qp_.complete_send(wqe, status, vendor_error);
   SendWqe::Origin origin = wqe.origin;
   qp_.send_queue.retire();
+  if (origin == SendWqe::Origin::kRelay) return qp_.relay->finished(status);
   qp_.rendezvous->finished(origin, status);
 }
 
@@ -438,11 +442,20 @@ void Requester::refused(const wire::Packet& packet) {
 }
 
 void Requester::refused_not_ready(const wire::Packet& packet) {
+  if (rnr_left_ == 0 && qp_.relay) return give_back(packet.header.msn);
   if (rnr_left_ == 0) return qp_.fail(IBV_WC_RNR_RETRY_EXC_ERR);
   if (rnr_left_ != path::kInfiniteRnrRetry) --rnr_left_;
   rewind(packet.header.msn);
   retry_counts_ = false;
   start_timer(path::rnr_timer_ns(packet.header.aux >> 8));
+}
+
+/// A relay's one request: it comes again when the first requester has waited.
+void Requester::give_back(uint32_t msn) {
+  rewind(msn);
+  SendWqe& wqe = qp_.send_queue.at(next_++);
+  qp_.ListNode<QueuePair, OnOutstanding>::unlink();
+  complete(wqe, IBV_WC_RNR_RETRY_EXC_ERR, 0);
 }
 
 void Requester::refused_not_connected(const wire::Packet& packet) {

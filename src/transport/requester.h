@@ -47,6 +47,8 @@ class Requester {
   bool idle() const;
   void reset();
   void restart_budgets();
+  /// Nothing new is sent while it is paused. What was sent goes on.
+  void pause(bool on) { paused_ = on; }
   void restart_clock() { stalled_since_ = 0; }
 
  private:
@@ -79,6 +81,7 @@ class Requester {
   void retire();
   void rewind(uint32_t msn);
   void refused_not_ready(const wire::Packet& packet);
+  void give_back(uint32_t msn);
   void refused_not_connected(const wire::Packet& packet);
   void start_timer(uint64_t delay_ns);
   SendWqe* outstanding(uint32_t msn);
@@ -97,6 +100,7 @@ class Requester {
   bool waiting_ = false;       ///< for the retry timer
   bool retry_counts_ = false;  ///< the timer's end costs a retry
   bool halted_ = false;        ///< the WR at next_ is bad: stop there
+  bool paused_ = false;        ///< the path is about to change
   bool quiescing_ = false;     ///< asked the peer to let go
   ibv_wc_status first_status_ = IBV_WC_WR_FLUSH_ERR;
   uint32_t first_vendor_error_ = 0;

@@ -68,6 +68,7 @@ Responder::Outcome Responder::execute(const Packet& packet, Operation* operation
   if (packet.is_xrc || qp_.is_xrc_target()) [[unlikely]] {
     Outcome found = find_srq(packet);
     if (found != Outcome::kDone) return found;
+    if (!srq_) return relay(packet, operation);
   }
   switch (packet.header.kind) {
     case Kind::kSend: return execute_send(packet, operation);
@@ -82,15 +83,6 @@ Responder::Outcome Responder::execute(const Packet& packet, Operation* operation
 }
 
 // --- whose receives and memory -----------------------------------------------------------------------------------
-
-/// XRC: the SRQ that the request names. InfiniBand specification, annex A14.
-Responder::Outcome Responder::find_srq(const Packet& packet) {
-  bool fits = packet.is_xrc && qp_.is_xrc_target();
-  srq_ = fits ? qp_.config.lane->find_srq(packet.xrc.srqn) : nullptr;
-  if (srq_ && srq_->domain == qp_.config.domain) return Outcome::kDone;
-  srq_ = nullptr;
-  return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
-}
 
 ReceiveQueue& Responder::receives() const { return srq_ ? *srq_ : qp_.receive_queue; }
 
@@ -271,12 +263,13 @@ void Responder::advance() {
 /// Brings the oldest operation to its end if it can be. True: it is gone, look at the next.
 bool Responder::finish(Operation& operation) {
   if (operation.state == Operation::kMoving) return finish_move(operation);
+  if (operation.state == Operation::kRelayed) return finish_relay(operation);
   if (!qp_.can_receive()) return false;
   executing_ = &operation;
   Outcome outcome = execute(operation.packet, &operation);
   executing_ = nullptr;
   if (outcome == Outcome::kLater) qp_.channel()->wait(qp_);
-  if (outcome == Outcome::kRunning) return finish_move(operation);  // what fails at once has no transfer to report it
+  if (outcome == Outcome::kRunning) return finish(operation);  // what fails at once has no transfer to report it
   if (outcome != Outcome::kDone && outcome != Outcome::kDropped) return false;
   return pop_done();
 }
@@ -286,7 +279,7 @@ bool Responder::finish_move(Operation& operation) {
   bool reachable = qp_.channel() && qp_.channel()->alive();
   if (!qp_.can_receive() || operation.error || (operation.left != 0 && !reachable)) return end_move(operation);
   if (operation.left != 0) return false;
-  if (operation.gathered && operation.packet.has(wire::kIndirect)) {
+  if (operation.gathered && operation.pull && operation.packet.has(wire::kIndirect)) {
     end_gathering(operation);
     return true;  // now it is executed
   }

@@ -50,6 +50,10 @@ class Responder {
   bool uses(const void* object) const;
   /// The channel has ended, but transfers on it have not: forgets them. Their memory stays registered.
   void abandon();
+  /// No request waits for its turn either.
+  bool idle() const { return pipeline_.empty(); }
+  /// The next request is this one. Only while idle.
+  void expect(uint32_t msn) { arrived_ = done_ = msn; }
   void reset();
 
   /// A transfer under way has ended. `transfer.owner` is its Operation.
@@ -79,7 +83,7 @@ class Responder {
     Responder* responder;              ///< nullptr: abandoned
     std::vector<unsigned char> bytes;  ///< the packet's own copy
     wire::Packet packet;
-    enum { kWaiting, kMoving } state = kWaiting;
+    enum { kWaiting, kMoving, kRelayed } state = kWaiting;
     bool pull = false;
     bool has_receive = false;
     int error = 0;
@@ -116,6 +120,10 @@ class Responder {
   Operation& hold(const wire::Packet& packet);
   Outcome execute(const wire::Packet& packet, Operation* operation);
   Outcome find_srq(const wire::Packet& packet);
+  Outcome relay(const wire::Packet& packet, Operation* operation);
+  bool finish_relay(Operation& operation);
+  bool answer_relayed(Operation& operation);
+  void refuse_relayed(Operation& operation, ibv_wc_status status);
   Outcome execute_send(const wire::Packet& packet, Operation* operation);
   Outcome execute_tagged(const wire::Packet& packet, Operation* operation);
   Outcome deliver_unexpected(const wire::Packet& packet, Operation* operation, ibv_wc_opcode opcode);

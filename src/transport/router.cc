@@ -299,6 +299,7 @@ void Router::not_found(Route& route) {
 }
 
 void Router::tick(uint64_t now_ns) {
+  stand_ins_.tick();
   links_.for_each([&](ControlLink& link) {
     if (!link.late(now_ns)) return;
     link.give_up();

@@ -18,6 +18,7 @@
 #include "transport/multicast.h"
 #include "transport/poller.h"
 #include "transport/presence.h"
+#include "transport/xrc_stand_in.h"
 
 namespace vb {
 
@@ -46,6 +47,7 @@ class Router {
   explicit Router(Lane& lane) : lane_(lane) {
     loopback_.channel = &lane.loopback();
     lane.groups = &multicast_;
+    lane.stand_ins = &stand_ins_;
   }
 
   /// Opens what every process needs: the presence page, the poller.
@@ -91,6 +93,7 @@ class Router {
   void accept_from(Pollable& listener, int socket);
   Presence& presence() { return presence_; }
   Multicast& multicast() { return multicast_; }
+  XrcStandIns& stand_ins() { return stand_ins_; }
 
   /// Malformed or untimely control messages.
   uint64_t rejected = 0;
@@ -123,6 +126,7 @@ class Router {
   Poller poller_;
   Presence presence_;
   Multicast multicast_{lane_, poller_};
+  XrcStandIns stand_ins_{*this};
   wire::Hello hello_{};
   std::vector<std::unique_ptr<Slot>> slots_;
   std::map<std::string, std::unique_ptr<Route>> routes_;

@@ -29,8 +29,8 @@ inline constexpr uint16_t kMaskedFetchAddCompletion = 10;
 /// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches
 /// into.
 struct SendWqe {
-  /// Who posted it: the program, or the rendezvous of tag matching.
-  enum class Origin : uint8_t { kProgram, kRendezvousRead, kRendezvousFin };
+  /// Who posted it: the program, the rendezvous of tag matching, or an XRC target's relay.
+  enum class Origin : uint8_t { kProgram, kRendezvousRead, kRendezvousFin, kRelay };
 
   uint64_t wr_id;
   union {

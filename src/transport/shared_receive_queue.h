@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/gid.h"
 #include "transport/receive_queue.h"
 #include "transport/tag_matcher.h"
 
@@ -29,6 +30,7 @@ class SharedReceiveQueue : public ReceiveQueue {
   CompletionQueue* cq = nullptr;      ///< XRC, tag matching: where what it receives completes
   const XrcDomain* domain = nullptr;  ///< XRC
   uint32_t number = 0;                ///< XRC: a slot and an index, as a QPN
+  SocketAddress home;                 ///< XRC: an address of its device
   uint32_t users = 0;                 ///< operations under way that hold a receive of it; lane's lock
   std::unique_ptr<TagMatcher> tags;   ///< tag matching; lane's lock
 };

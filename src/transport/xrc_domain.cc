@@ -93,7 +93,7 @@ XrcDomain::~XrcDomain() {
 
 bool XrcDomain::exists_elsewhere() const { return somebody_shares(fd_.get(), key_.device, kExistence); }
 
-void XrcDomain::join(uint32_t slot) {
+void XrcDomain::join(uint32_t slot) const {
   if (fd_) share(fd_.get(), key_.device, slot);
 }
 

@@ -32,9 +32,11 @@ class XrcDomain {
   ~XrcDomain();
 
   /// The owner of `slot` is this process, and a member.
-  void join(uint32_t slot);
+  void join(uint32_t slot) const;
   /// Whether the owner of `slot` is a member, in another process.
   bool has_member(uint32_t slot) const;
+  /// 0: none.
+  uint64_t inode() const { return key_.inode; }
 
  private:
   struct Key {

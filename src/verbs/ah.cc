@@ -151,7 +151,8 @@ Result<ibv_global_route> way_back(const Device& device, const ibv_grh& grh) {
   memcpy(&ipv4, reinterpret_cast<const char*>(&grh) + kGrhSize - sizeof ipv4, sizeof ipv4);
   memcpy(&ipv6, &grh, sizeof ipv6);
   if (holds_ipv4(ipv4)) return way_back_ipv4(device, ipv4);
-  if (ntohl(ipv6.ip6_flow) >> 28 != 6) return Error{EPROTONOSUPPORT};
+  // The device's GIDs are of RoCE v2 alone, which is UDP.
+  if (ntohl(ipv6.ip6_flow) >> 28 != 6 || ipv6.ip6_nxt != IPPROTO_UDP) return Error{EPROTONOSUPPORT};
   return way_back_ipv6(device, ipv6);
 }
 

@@ -20,9 +20,8 @@ Result<void> check(const ibv_cq_init_attr_ex& attr) {
       attr.comp_vector >= static_cast<uint32_t>(kCompVectors)) {
     return Error{EINVAL};
   }
-  if ((attr.wc_flags & ~uint64_t{IBV_CREATE_CQ_SUP_WC_FLAGS}) || (attr.comp_mask & ~kKnownFields)) {
-    return Error{EOPNOTSUPP};
-  }
+  if (attr.comp_mask & ~kKnownFields) return Error{EINVAL};  // as adapters' drivers do
+  if (attr.wc_flags & ~uint64_t{IBV_CREATE_CQ_SUP_WC_FLAGS}) return Error{EOPNOTSUPP};
   if ((attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) && (attr.flags & ~kKnownOptions)) return Error{EOPNOTSUPP};
   if ((attr.comp_mask & IBV_CQ_INIT_ATTR_MASK_PD) &&
       (!attr.parent_domain || !Pd::from(attr.parent_domain).protection)) {

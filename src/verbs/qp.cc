@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Life and state of queue pairs. The data path is in post.cc.
+// Life of queue pairs. Their states are in qp_modify.cc, the data path is in post.cc.
 #include "verbs/qp.h"
+
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -11,11 +15,12 @@
 #include "base/log.h"
 #include "transport/datagram_queue_pair.h"
 #include "transport/engine.h"
+#include "transport/xrc_relay.h"
 #include "verbs/async_events.h"
 #include "verbs/comp_cntr.h"
 #include "verbs/device_registry.h"
 #include "verbs/limits.h"
-#include "verbs/qp_state.h"
+#include "verbs/qp_internal.h"
 #include "verbs/raw_qp.h"
 #include "verbs/route.h"
 #include "verbs/xrcd.h"
@@ -85,6 +90,7 @@ struct Extras {
   uint16_t tso_header = 0;
   bool strips_vlan = false;
   bool masked_atomics = false;
+  uint32_t source_qpn = 0;  ///< what datagrams say where they come from; 0: the queue pair's own number
   const ibv_qp_init_attr_ex* spreads = nullptr;  ///< over an indirection table: it has no queues of its own
 };
 
@@ -183,8 +189,11 @@ using Transport = std::unique_ptr<QueuePair>;
 Result<Transport> make_transport(ibv_qp_type type, Device& device, const Extras& extras) {
   if (extras.spreads) return make_spreader(device, *extras.spreads);
   if (type == IBV_QPT_RAW_PACKET) return make_raw_transport(device);
-  if (type == IBV_QPT_UD) return Transport(new DatagramQueuePair(engine().router, device.qkey_violations));
-  return Transport(new ConnectedQueuePair);
+  if (type != IBV_QPT_UD) return Transport(new ConnectedQueuePair);
+  auto datagrams = std::make_unique<DatagramQueuePair>(engine().router, device.qkey_violations);
+  datagrams->source_qpn = extras.source_qpn;
+  datagrams->blocks_own_multicasts = extras.create_flags & IBV_QP_CREATE_BLOCK_SELF_MCAST_LB;
+  return Transport(std::move(datagrams));
 }
 
 Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras) {
@@ -222,7 +231,12 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras
   auto qpn = self.router.allocate_qpn(device.index, addresses);
   if (!qpn) return Error{qpn.error()};
   transport.qpn = *qpn;
-  if (qp->domain) qp->domain->join(*qpn >> kSlotBits);
+  if (qp->domain) {
+    qp->domain->join(*qpn >> kSlotBits);
+    ConnectedQueuePair& target = *transport.connected();
+    target.own_relay = std::make_unique<XrcRelay>(target, XrcRelay::Home{self.router, device.index, addresses});
+    target.relay = target.own_relay.get();
+  }
   if (attr.qp_type == IBV_QPT_RAW_PACKET) adopt_raw(*qp, extras.strips_vlan);
   self.lane.add(transport);
   guard.unlock();
@@ -232,7 +246,8 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras
   return qp.release();
 }
 
-/// Stops the queue pair without a word to the program, and waits until nothing touches its memory.
+}  // namespace
+
 void silence(Qp& qp, std::unique_lock<Lane>& guard) {
   QueuePair& transport = qp.transport;
   Lane& lane = engine().lane;
@@ -245,8 +260,6 @@ void silence(Qp& qp, std::unique_lock<Lane>& guard) {
   lane.wait(
       guard, [&] { return transport.quiet(); }, [&] { transport.cut_off(); });
 }
-
-}  // namespace
 
 namespace {
 
@@ -276,10 +289,17 @@ namespace {
 
 uint32_t create_flags_of(ibv_qp_type type) {
   switch (type) {
-    case IBV_QPT_UD: return IBV_QP_CREATE_BLOCK_SELF_MCAST_LB;
+    case IBV_QPT_UD: return IBV_QP_CREATE_BLOCK_SELF_MCAST_LB | IBV_QP_CREATE_SOURCE_QPN;
     case IBV_QPT_RAW_PACKET: return IBV_QP_CREATE_CVLAN_STRIPPING;
     default: return 0;
   }
+}
+
+/// CAP_NET_RAW, which kernels ask for as well: whoever has it can send such packets anyhow.
+bool may_forge_packets() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+  return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1u << CAP_NET_RAW));
 }
 
 /// EOPNOTSUPP: what is not known, or not offered for this type.
@@ -299,6 +319,11 @@ Result<Extras> extras_of(const ibv_qp_init_attr_ex& attr) {
   if (has(IBV_QP_INIT_ATTR_MAX_TSO_HEADER)) extras.tso_header = attr.max_tso_header;
   if (extras.tso_header > kMaxTsoHeader) return Error{EINVAL};
   extras.strips_vlan = flags & IBV_QP_CREATE_CVLAN_STRIPPING;
+  if (flags & IBV_QP_CREATE_SOURCE_QPN) {
+    if (attr.source_qpn == 0 || attr.source_qpn > 0xffffff) return Error{EINVAL};
+    if (!may_forge_packets()) return Error{EPERM};
+    extras.source_qpn = attr.source_qpn;
+  }
   if (has(kSpread)) extras.spreads = &attr;
   return extras;
 }
@@ -324,9 +349,6 @@ Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr, bool maske
   if (qp) {
     attr.cap = (*qp)->init.cap;
     if (attr.comp_mask & IBV_QP_INIT_ATTR_SEND_OPS_FLAGS) (*qp)->abi.comp_mask = attr.comp_mask;
-    if (extras->create_flags & IBV_QP_CREATE_BLOCK_SELF_MCAST_LB) {
-      static_cast<DatagramQueuePair&>((*qp)->transport).blocks_own_multicasts = true;
-    }
   }
   return qp;
 }
@@ -392,154 +414,6 @@ Result<void> destroy_qp(Qp& qp) {
   if (last) delete &target;
   use(used, {context, pd, xrcd}, -1);  // not earlier: a parent domain's allocator took the rings back just now
   release(context);
-  return {};
-}
-
-// --- ibv_modify_qp -----------------------------------------------------------------------------------------------
-
-namespace {
-
-bool values_fit(const ibv_qp_attr& attr, int mask) {
-  auto bad = [mask](int bit, bool wrong) { return (mask & bit) && wrong; };
-  return !bad(IBV_QP_PORT, attr.port_num != 1) && !bad(IBV_QP_PKEY_INDEX, attr.pkey_index >= kPkeyTableLength) &&
-         !bad(IBV_QP_PATH_MTU, attr.path_mtu < IBV_MTU_256 || attr.path_mtu > IBV_MTU_4096) &&
-         !bad(IBV_QP_TIMEOUT, attr.timeout > 31) && !bad(IBV_QP_RETRY_CNT, attr.retry_cnt > 7) &&
-         !bad(IBV_QP_RNR_RETRY, attr.rnr_retry > 7) && !bad(IBV_QP_MIN_RNR_TIMER, attr.min_rnr_timer > 31) &&
-         !bad(IBV_QP_MAX_QP_RD_ATOMIC, attr.max_rd_atomic > kMaxRdAtomic) &&
-         !bad(IBV_QP_MAX_DEST_RD_ATOMIC, attr.max_dest_rd_atomic > kMaxRdAtomic) &&
-         !bad(IBV_QP_DEST_QPN, attr.dest_qp_num > 0xffffff) &&
-         !bad(IBV_QP_RATE_LIMIT, attr.rate_limit > kMaxRateLimit) &&
-         // An Ethernet link routes by GID: without a global route header there is no path.
-         !bad(IBV_QP_AV,
-              !attr.ah_attr.is_global || attr.ah_attr.grh.sgid_index >= kGidTableLength || attr.ah_attr.port_num != 1);
-}
-
-void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
-  if (mask & IBV_QP_PKEY_INDEX) to.pkey_index = from.pkey_index;
-  if (mask & IBV_QP_PORT) to.port_num = from.port_num;
-  if (mask & IBV_QP_ACCESS_FLAGS) to.qp_access_flags = from.qp_access_flags;
-  if (mask & IBV_QP_QKEY) to.qkey = from.qkey;
-  if (mask & IBV_QP_AV) to.ah_attr = from.ah_attr;
-  if (mask & IBV_QP_PATH_MTU) to.path_mtu = from.path_mtu;
-  if (mask & IBV_QP_DEST_QPN) to.dest_qp_num = from.dest_qp_num;
-  if (mask & IBV_QP_RQ_PSN) to.rq_psn = from.rq_psn & 0xffffff;
-  if (mask & IBV_QP_SQ_PSN) to.sq_psn = from.sq_psn & 0xffffff;
-  if (mask & IBV_QP_MAX_DEST_RD_ATOMIC) to.max_dest_rd_atomic = from.max_dest_rd_atomic;
-  if (mask & IBV_QP_MAX_QP_RD_ATOMIC) to.max_rd_atomic = from.max_rd_atomic;
-  if (mask & IBV_QP_MIN_RNR_TIMER) to.min_rnr_timer = from.min_rnr_timer;
-  if (mask & IBV_QP_TIMEOUT) to.timeout = from.timeout;
-  if (mask & IBV_QP_RETRY_CNT) to.retry_cnt = from.retry_cnt;
-  if (mask & IBV_QP_RNR_RETRY) to.rnr_retry = from.rnr_retry;
-  if (mask & IBV_QP_PATH_MIG_STATE) to.path_mig_state = from.path_mig_state;
-  if (mask & IBV_QP_ALT_PATH) {
-    to.alt_ah_attr = from.alt_ah_attr;
-    to.alt_pkey_index = from.alt_pkey_index;
-    to.alt_port_num = from.alt_port_num;
-    to.alt_timeout = from.alt_timeout;
-  }
-}
-
-void apply(QueuePair& transport, const ibv_qp_attr& attr) {
-  PathAttributes& path = transport.path;
-  path.dest_qpn = attr.dest_qp_num;
-  path.timeout = attr.timeout;
-  path.retry_count = attr.retry_cnt;
-  path.rnr_retry = attr.rnr_retry;
-  path.min_rnr_timer = attr.min_rnr_timer;
-  path.max_rd_atomic = attr.max_rd_atomic;
-  path.max_dest_rd_atomic = attr.max_dest_rd_atomic;
-  path.access = attr.qp_access_flags;
-  path.qkey = attr.qkey;
-}
-
-Result<void> connect(Qp& qp, const Device& device, const ibv_qp_attr& attr) {
-  auto ends = resolve(device, attr.ah_attr.grh);
-  if (!ends) return Error{ends.error()};
-  return engine().router.connect(*qp.transport.connected(), ends->source, ends->destination, attr.dest_qp_num);
-}
-
-void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr,
-           std::unique_lock<Lane>& guard) {
-  QueuePair& transport = qp.transport;
-  switch (to) {
-    case IBV_QPS_RESET:
-      silence(qp, guard);
-      transport.detach();
-      transport.reset();
-      transport.config.send_cq->forget(transport.qpn);
-      transport.config.recv_cq->forget(transport.qpn);
-      transport.set_state(IBV_QPS_RESET);
-      transport.mute = false;
-      return;
-    case IBV_QPS_ERR:
-      if (from == IBV_QPS_RESET) {
-        transport.set_state(IBV_QPS_ERR);
-      } else {
-        transport.fail(IBV_WC_WR_FLUSH_ERR);
-      }
-      return;
-    case IBV_QPS_RTS: transport.set_state(IBV_QPS_RTS); return transport.start();
-    case IBV_QPS_SQD:
-      transport.set_state(IBV_QPS_SQD);
-      transport.drain_event_owed = (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY) && attr.en_sqd_async_notify;
-      return engine().lane.drained(transport);
-    default: transport.set_state(to);
-  }
-}
-
-}  // namespace
-
-Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
-  Qp& qp = handle.real ? *handle.real : handle;
-  mask &= ~ignored_attributes(qp.init.qp_type);
-  const Device& device = *Context::from(handle.abi.qp_base.context).device;
-  auto guard = engine().lane.hold();
-  ibv_qp_state from = qp.transport.state();
-  if ((mask & IBV_QP_CUR_STATE) && attr.cur_qp_state != from) return Error{EINVAL};
-  ibv_qp_state to = (mask & IBV_QP_STATE) ? attr.qp_state : from;
-  Transition transition = qp_transition(qp.init.qp_type, from, to);
-  int given = mask & ~IBV_QP_STATE;
-  if (!transition.valid || (given & transition.required) != transition.required ||
-      (given & ~(transition.required | transition.optional))) {
-    return Error{EINVAL};
-  }
-  if (!values_fit(attr, mask)) return Error{EINVAL};
-  if (to == IBV_QPS_RTR && qp.transport.connected()) {
-    qp.transport.path.dest_qpn = attr.dest_qp_num;
-    if (auto connected = connect(qp, device, attr); !connected) return connected;
-  }
-  keep(qp.attr, attr, mask);
-  if (to == IBV_QPS_RESET) qp.attr = {};
-  apply(qp.transport, qp.attr);
-  if (mask & IBV_QP_RATE_LIMIT) limit_rate(qp, attr.rate_limit, 0);
-  if (mask & IBV_QP_STATE) {
-    enter(qp, from, to, mask, attr, guard);
-    handle.abi.qp_base.state = to;
-  }
-  engine().lane.settle_now();
-  return {};
-}
-
-Result<void> query_qp(Qp& handle, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
-  Qp& qp = handle.real ? *handle.real : handle;
-  auto guard = engine().lane.hold();
-  ibv_qp_state state = qp.transport.state();
-  constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_QKEY | IBV_QP_AV |
-                       IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
-                       IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
-                       IBV_QP_RNR_RETRY | IBV_QP_PATH_MIG_STATE | IBV_QP_ALT_PATH;
-  keep(*attr, qp.attr, kAll);
-  attr->qp_state = attr->cur_qp_state = state;
-  attr->cap = qp.init.cap;
-  attr->en_sqd_async_notify = 0;
-  attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.drained();
-  init->qp_context = handle.init.qp_context;
-  init->send_cq = qp.init.send_cq;
-  init->recv_cq = qp.init.recv_cq;
-  init->srq = qp.init.srq;
-  init->cap = qp.init.cap;
-  init->qp_type = qp.init.qp_type;
-  init->sq_sig_all = qp.init.sq_sig_all;
   return {};
 }
 

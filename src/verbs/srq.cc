@@ -71,6 +71,7 @@ Result<void> give_number(Srq& srq) {
   auto number = self.router.allocate_qpn(device.index, addresses);
   if (!number) return Error{number.error()};
   srq.queue.number = *number;
+  srq.queue.home = addresses.front();
   srq.xrcd->domain->join(*number >> kSlotBits);
   self.lane.add(srq.queue);
   return {};
@@ -149,6 +150,7 @@ void withdraw(Srq& srq) {
   self.lane.remove(srq.queue);
   self.lane.wait(
       guard, [&] { return srq.queue.users == 0; }, [&] { self.lane.cut_off(&srq.queue); });
+  self.router.stand_ins().drop(srq.queue.number);
   self.router.free_qpn(srq.queue.number);
 }
 

@@ -84,6 +84,7 @@ inline constexpr uint8_t kXrc = 0x80;
 struct XrcHeader {
   uint32_t srqn;    ///< whose memory and receives the request is about
   uint32_t target;  ///< 0, or the target queue pair on whose behalf its process hands the request on
+  uint64_t inode;   ///< then: that of the target's domain
 };
 
 inline uint8_t round_of(const PacketHeader& header) { return header.flags >> 5; }
@@ -152,7 +153,7 @@ struct Piece {
 inline constexpr uint32_t kMaxPieces = 32;
 
 static_assert(sizeof(FrameHeader) == 16 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
-static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 8);
+static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 16);
 static_assert(sizeof(MaskHeader) == 16 && sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 &&
               sizeof(Piece) == 24);
 

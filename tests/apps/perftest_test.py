@@ -51,7 +51,7 @@ def inline_cases():
 def send_cases(bandwidth):
     cases = [Case("SRQ, all sizes", ["--use-srq", "-a"], 5, judge.ALL_SIZES, hosts=True)]
     if bandwidth:
-        cases.append(Case("SRQ, 16 QPs", ["--use-srq", "-q", "16"], 50, qps=16))
+        cases.append(Case("SRQ, 64 QPs", ["--use-srq", "-q", "64", "-r", "256"], 50, qps=64))
         cases.append(Case("receive lists", ["--recv_post_list=16"], 320, [64]))
     return cases
 
@@ -111,6 +111,8 @@ def cases_of(program):
     if verb == "atomic":
         return atomic_cases(bandwidth) + xrc_cases(verb, bandwidth)
     cases = bandwidth_cases() if bandwidth else latency_cases()
+    if bandwidth:
+        cases.append(Case("on-demand memory", ["--odp"], 100, [65536]))
     if verb != "read":
         cases += inline_cases() + unreliable_cases(bandwidth)
     if verb == "send":

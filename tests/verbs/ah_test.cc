@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Address handles: what is refused, and the way back from a completion.
+#include <netinet/in.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -53,7 +55,9 @@ TEST_F(AhTest, AnEthernetLinkNeedsAGlobalRoute) {
 TEST_F(AhTest, AGidIndexBehindTheTableIsRefused) {
   ibv_ah_attr attr = good();
   attr.grh.sgid_index = 255;
-  expect_refused(attr);
+  // A table may be as long as that, and the entry empty.
+  EXPECT_EQ(ibv_create_ah(pd.get(), &attr), nullptr);
+  EXPECT_TRUE(errno == EINVAL || errno == ENODATA) << strerror(errno);
 }
 
 TEST_F(AhTest, ADestinationThatIsNoAddressIsRefused) {
@@ -109,6 +113,7 @@ TEST_F(WayBackTest, OfAnIpv4Header) {
 
 TEST_F(WayBackTest, OfAnIpv6Header) {
   grh.version_tclass_flow = htobe32(6u << 28 | 0x12u << 20 | 0x345);
+  grh.next_hdr = IPPROTO_UDP;  // RoCE v2
   grh.hop_limit = 33;
   grh.dgid = own;
   grh.sgid = own;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Unreliable datagrams: data, headers, Q_Keys, and what is lost without a word.
 #include <netinet/in.h>
+#include <poll.h>
 
 #include "support/datagram.h"
 
@@ -61,6 +62,24 @@ TEST_P(UdTest, AnIpv4HeaderStandsInFront) {
   uint32_t sum = 0;
   for (size_t i = 20; i < kGrh; i += 2) sum += static_cast<uint32_t>(grh[i] << 8 | grh[i + 1]);
   EXPECT_EQ((sum & 0xffff) + (sum >> 16), 0xffffu);
+}
+
+TEST_P(UdTest, OnlyASolicitedDatagramWakesWhoAskedForThose) {
+  End& own = a().local();
+  pollfd fd{.fd = own.channel()->fd, .events = POLLIN, .revents = 0};
+  ASSERT_EQ(ibv_req_notify_cq(own.recv_cq(), 1), 0);
+  ASSERT_POSTED(a().post_recv({recv_wr(5, {at_a.sge(0, kGrh)}), recv_wr(6, {at_a.sge(64, kGrh)})}));
+  ASSERT_POSTED(b().post_send(to_a(send_wr(1, {}))));
+  ASSERT_DONE(a().wait_recv(), 5);
+  EXPECT_EQ(poll(&fd, 1, 100), 0);
+  ASSERT_POSTED(b().post_send(to_a(send_wr(2, {}, kSignaled | IBV_SEND_SOLICITED))));
+  ASSERT_EQ(poll(&fd, 1, 20000), 1);
+  ibv_cq* cq = nullptr;
+  void* cookie = nullptr;
+  ASSERT_EQ(ibv_get_cq_event(own.channel(), &cq, &cookie), 0);
+  EXPECT_EQ(cq, own.recv_cq());
+  ibv_ack_cq_events(cq, 1);
+  EXPECT_DONE(a().wait_recv(), 6);
 }
 
 TEST_P(UdTest, TheAnswerFindsItsWayByTheHeader) {
@@ -202,6 +221,42 @@ TEST_P(UdTest, DatagramsToOneQpKeepTheirOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, UdTest, kUd, param_name);
+
+// Between GIDs that are no IPv4 addresses: index 0 on RoCE.
+class UdIpv6Test : public DatagramTest {
+ protected:
+  UdIpv6Test() { options.gid_index = 0; }
+};
+
+TEST_P(UdIpv6Test, AnIpv6HeaderStandsInFront) {
+  if (is_v4_mapped(at_a.gid)) GTEST_SKIP() << "GID 0 is IPv4-mapped";
+  ASSERT_POSTED(b().post_recv(room(1, 64)));
+  ASSERT_POSTED(a().post_send(to_b(send_imm_wr(2, {at_a.sge(0, 8)}, 5))));
+  auto wcs = b().wait_recv();
+  ASSERT_DONE(wcs, 1);
+  Bytes grh = b().load(0, kGrh);
+  EXPECT_EQ(grh[0] >> 4, 6);
+  EXPECT_EQ((grh[0] & 15) << 4 | grh[1] >> 4, kTrafficClass);
+  EXPECT_EQ(grh[4] << 8 | grh[5], 8 + 12 + 8 + 4 + 8 + 4);  // UDP, BTH, DETH, ImmDt, the data, ICRC
+  EXPECT_EQ(grh[6], IPPROTO_UDP);
+  EXPECT_EQ(grh[7], 64);
+  EXPECT_TRUE(std::equal(grh.begin() + 8, grh.begin() + 24, at_a.gid.raw));
+  EXPECT_TRUE(std::equal(grh.begin() + 24, grh.end(), at_b.gid.raw));
+}
+
+TEST_P(UdIpv6Test, TheAnswerFindsItsWayByTheHeader) {
+  if (is_v4_mapped(at_a.gid)) GTEST_SKIP() << "GID 0 is IPv4-mapped";
+  ASSERT_POSTED(a().post_recv(recv_wr(5, {at_a.sge(0, kGrh)})));
+  ASSERT_POSTED(b().post_recv(room(1, 64)));
+  ASSERT_POSTED(a().post_send(to_b(send_wr(2, {at_a.sge(64, 8)}))));
+  auto wcs = b().wait_recv();
+  ASSERT_DONE(wcs, 1);
+  uint64_t back = b().make_ah_from(wcs[0], 0);
+  ASSERT_POSTED(b().post_send(to(back, wcs[0].src_qp, send_wr(3, {}))));
+  EXPECT_DONE(a().wait_recv(), 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, UdIpv6Test, kUd, param_name);
 
 class UdSrqTest : public DatagramTest {
  protected:

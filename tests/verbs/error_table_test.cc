@@ -2,7 +2,7 @@
 // Every error of support/error_table.h, in both forms: what the request that provokes it gets, what its receiver gets,
 // what is flushed behind it and what is not, the states afterwards, and who is told by an asynchronous event.
 #include "support/error_table.h"
-#include "support/pair.h"
+#include "support/datagram.h"
 
 namespace vt {
 namespace {
@@ -32,6 +32,7 @@ class ErrorTableTest : public VerbsTest, public testing::WithParamInterface<Tabl
   const ErrorRow& row = *GetParam().row;
   std::unique_ptr<Side> a, b;
   Address at_a, at_b;
+  uint64_t a_to_b = 0, b_to_a = 0;  // address handles
 
   ErrorOutcome wanted() const { return device_is_rxe() && row.rxe ? *row.rxe : row.wanted; }
 
@@ -44,30 +45,47 @@ class ErrorTableTest : public VerbsTest, public testing::WithParamInterface<Tabl
     if (row.shape) row.shape(of_a, of_b);
     at_a = a->address();
     at_b = b->address();
+    if (is_datagram()) {
+      ASSERT_EQ(a->to_datagrams(kQkey), 0);
+      ASSERT_EQ(b->to_datagrams(kQkey), 0);
+      a_to_b = a->make_ah(at_b.gid);
+      b_to_a = b->make_ah(at_a.gid);
+      return;
+    }
     ASSERT_EQ(a->connect(at_b, of_a), 0);
     ASSERT_EQ(b->connect(at_a, of_b), 0);
   }
 
+  bool is_datagram() const { return row.type == IBV_QPT_UD; }
+  SendWr to_b(SendWr request) { return is_datagram() ? to(a_to_b, at_b.qpn, request) : request; }
+  SendWr to_a(SendWr request) { return is_datagram() ? to(b_to_a, at_a.qpn, request) : request; }
+  // A receive of an empty message.
+  RecvWr empty(uint64_t id, const Address& at) const {
+    return is_datagram() ? recv_wr(id, {at.sge(32768, kGrh)}) : recv_wr(id);
+  }
+
   // A message that arrives: what follows does not meet a connection that is still being made.
   void send_one() {
-    ASSERT_POSTED(b->post_recv(recv_wr(100)));
-    ASSERT_POSTED(a->post_send(send_wr(0, {})));
+    ASSERT_POSTED(b->post_recv(empty(100, at_b)));
+    ASSERT_POSTED(a->post_send(to_b(send_wr(0, {}))));
     ASSERT_DONE(b->wait_recv(), 100);
     ASSERT_DONE(a->wait_send(), 0);
   }
 
   void provoke() {
-    const Ends ends{*a, *b, at_a, at_b};
-    ASSERT_POSTED(a->post_recv({recv_wr(200), recv_wr(201)}));
+    const Ends ends{*a, *b, at_a, at_b, a_to_b};
+    ASSERT_POSTED(a->post_recv({empty(200, at_a), empty(201, at_a)}));
     if (row.receives) {
       RecvWr first = row.receive(ends);
       first.wr_id = 101;
-      ASSERT_POSTED(b->post_recv({first, recv_wr(102)}));
+      ASSERT_POSTED(b->post_recv({first, empty(102, at_b)}));
     }
     SendWr request = row.request(ends);
     request.wr.wr_id = 1;
     // The last needs no memory and no receive: it succeeds unless it is flushed.
-    ASSERT_POSTED(a->post_send({request, write_wr(2, {}, at_b.buffer, at_b.rkey)}));
+    const SendWr last =
+        is_datagram() ? to(a_to_b, at_b.qpn, send_wr(2, {}), kQkey ^ 1) : write_wr(2, {}, at_b.buffer, at_b.rkey);
+    ASSERT_POSTED(a->post_send({request, last}));
   }
 
   void expect_at_sender(const ErrorOutcome& outcome) {
@@ -109,7 +127,7 @@ class ErrorTableTest : public VerbsTest, public testing::WithParamInterface<Tabl
       EXPECT_TRUE(b->poll_recv().empty());
       return;
     }
-    ASSERT_POSTED(b->post_send(send_wr(5, {})));
+    ASSERT_POSTED(b->post_send(to_a(send_wr(5, {}))));
     EXPECT_DONE(b->wait_send(), 5);
     EXPECT_DONE(a->wait_recv(), 200);
   }
@@ -117,14 +135,16 @@ class ErrorTableTest : public VerbsTest, public testing::WithParamInterface<Tabl
   // Behind what was dropped comes a message that arrives, in the receive that was not used up.
   void fence() {
     if (!row.receives) {
-      ASSERT_POSTED(b->post_recv(recv_wr(101)));
+      ASSERT_POSTED(b->post_recv(empty(101, at_b)));
     }
-    ASSERT_POSTED(a->post_send(send_wr(3, {})));
+    ASSERT_POSTED(a->post_send(to_b(send_wr(3, {}))));
     ASSERT_DONE(a->wait_send(), 3);
     ASSERT_DONE(b->wait_recv(), 101);
   }
 
   void TearDown() override {
+    if (a) a->drop_handles();
+    if (b) b->drop_handles();
     a.reset();
     b.reset();
     if (HasFailure())

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Raw packet queue pairs: whole Ethernet frames out and in.
+#include <sys/mman.h>
+
 #include "support/raw_fixture.h"
 
 namespace vt {
@@ -154,9 +156,39 @@ TEST_F(RawPairTest, ChecksumsAreFilledInAndChecked) {
   EXPECT_FALSE(receive(cq.get()).wc.wc_flags & IBV_WC_IP_CSUM_OK);
 }
 
+TEST_F(RawPairTest, MemoryThatIsNotThereIsALocalProtectionError) {
+  if (!device_is_ours()) GTEST_SKIP() << "hardware keeps the pages of registered memory";
+  constexpr size_t kPage = 4096;
+  void* page = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(page, MAP_FAILED);
+  MrPtr gone(ibv_reg_mr(pd.get(), page, kPage, IBV_ACCESS_LOCAL_WRITE));
+  ASSERT_NE(gone, nullptr);
+  munmap(page, kPage);
+  ibv_sge sge{reinterpret_cast<uint64_t>(page), 100, gone->lkey};
+  QpPtr fresh = make_qp(cq.get());
+  ASSERT_EQ(to_rts(fresh.get()), 0);
+  ibv_recv_wr receive{.wr_id = 3, .next = nullptr, .sg_list = &sge, .num_sge = 1};
+  ibv_recv_wr* bad_receive = nullptr;
+  ASSERT_EQ(ibv_post_recv(fresh.get(), &receive, &bad_receive), 0);
+  FlowPtr flow(FlowAttr().add(IBV_FLOW_SPEC_ETH, to_address(12)).create(fresh.get()));
+  ASSERT_NE(flow, nullptr);
+  send(frame_to(12));
+  EXPECT_EQ(poll(cq.get()).status, IBV_WC_LOC_PROT_ERR);
+  for (unsigned flags : {0u, unsigned{IBV_SEND_IP_CSUM}}) {
+    QpPtr failing = make_qp(cq.get());
+    ASSERT_EQ(to_rts(failing.get()), 0);
+    ibv_send_wr wr{};
+    wr.sg_list = &sge;
+    wr.num_sge = 1;
+    wr.opcode = IBV_WR_SEND;
+    wr.send_flags = flags;
+    ibv_send_wr* bad = nullptr;
+    ASSERT_EQ(ibv_post_send(failing.get(), &wr, &bad), 0);
+    EXPECT_EQ(poll(cq.get()).status, IBV_WC_LOC_PROT_ERR) << flags;
+  }
+}
+
 TEST_F(RawPairTest, ALargeTcpMessageIsCutIntoSegments) {
-  ibv_cq_ex* unused = nullptr;
-  (void)unused;
   ibv_qp_init_attr_ex init{};
   init.send_cq = init.recv_cq = send_cq.get();
   init.cap = {16, 1, 2, 1, 0};

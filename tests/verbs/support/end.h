@@ -4,6 +4,7 @@
 // argument and result is a plain value.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,10 @@ struct AsyncEvent {
   bool srq = false;
 };
 
+struct WindowDeleter {
+  void operator()(ibv_mw* mw) const { ibv_dealloc_mw(mw); }
+};
+
 class End {
  public:
   explicit End(const EndOptions& options);
@@ -111,6 +116,7 @@ class End {
   Region reg_iova(uint64_t offset, uint64_t length, uint64_t iova, int access);
   Region reg_in_other_pd(uint64_t offset, uint64_t length, int access);
   int dereg(int id);
+  uint32_t window_key();  // of a new memory window of type 2, which is not bound
   void fill(uint64_t offset, uint64_t length, uint64_t seed, uint64_t from);
   int64_t mismatch(uint64_t offset, uint64_t length, uint64_t seed, uint64_t from);  // -1: none
   void store(uint64_t offset, Bytes bytes);
@@ -124,6 +130,8 @@ class End {
   ibv_cq* send_cq() { return send_cq_.get(); }
   ibv_cq* recv_cq() { return recv_cq_.get(); }
   ibv_srq* srq() { return srq_.get(); }
+  void adopt(ibv_mr* mr) { regions_.emplace_back(mr); }
+  ibv_mw* window() { return windows_.back().get(); }  // the newest
   ibv_qp* qp(int index) { return qps_.at(static_cast<size_t>(index)).get(); }
 
  private:
@@ -146,6 +154,7 @@ class End {
   std::vector<MrPtr> regions_;
   std::vector<QpPtr> qps_;
   std::vector<AhPtr> handles_;
+  std::vector<std::unique_ptr<ibv_mw, WindowDeleter>> windows_;
 };
 
 // What a connection needs, with the defaults of this suite.

@@ -36,6 +36,12 @@ Region End::reg_in_other_pd(uint64_t offset, uint64_t length, int access) {
   return keep(ibv_reg_mr(other_pd_.get(), buffer_.data() + offset, length, access));
 }
 
+uint32_t End::window_key() {
+  windows_.emplace_back(ibv_alloc_mw(pd_.get(), IBV_MW_TYPE_2));
+  if (!windows_.back()) throw std::runtime_error("no memory window, errno " + std::to_string(errno));
+  return windows_.back()->rkey;
+}
+
 int End::dereg(int id) { return ibv_dereg_mr(regions_.at(static_cast<size_t>(id)).release()); }
 
 void End::fill(uint64_t offset, uint64_t length, uint64_t seed, uint64_t from) {

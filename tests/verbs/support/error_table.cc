@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/error_table.h"
 
+#include "support/datagram.h"
+
 namespace vt {
 namespace {
 
@@ -61,8 +63,43 @@ SendWr send_to_nobody(const Ends& ends) {
   return a_send(ends);
 }
 
+// Memory windows. All but the last are of the sender's own.
+SendWr bind_not_allowed(const Ends& ends) {
+  const uint32_t key = ends.a.window_key();
+  SendWr request = make_wr(IBV_WR_BIND_MW, 1, {}, kSignaled);
+  ibv_mr* mr = ibv_reg_mr(ends.a.local().pd(), reinterpret_cast<void*>(ends.at_a.buffer), 4096, IBV_ACCESS_LOCAL_WRITE);
+  request.wr.bind_mw = {ends.a.local().window(), ibv_inc_rkey(key), {mr, ends.at_a.buffer, 64, IBV_ACCESS_REMOTE_READ}};
+  ends.a.local().adopt(mr);
+  return request;
+}
+SendWr invalidate_unbound(const Ends& ends) {
+  SendWr request = make_wr(IBV_WR_LOCAL_INV, 1, {}, kSignaled);
+  request.wr.invalidate_rkey = ends.a.window_key();
+  return request;
+}
+SendWr send_invalidating_unbound(const Ends& ends) {
+  SendWr request = make_wr(IBV_WR_SEND_WITH_INV, 1, sixty_four(ends), kSignaled);
+  request.wr.invalidate_rkey = ends.b.window_key();
+  return request;
+}
+SendWr write_through_unbound(const Ends& ends) { return write_wr(1, few(ends), ends.at_b.buffer, ends.b.window_key()); }
+
+// Datagrams.
+SendWr datagram(const Ends& ends, SendWr request, uint32_t qkey = kQkey) {
+  return to(ends.a_to_b, ends.at_b.qpn, std::move(request), qkey);
+}
+SendWr a_datagram(const Ends& ends) { return datagram(ends, a_send(ends)); }
+SendWr datagram_from_bad_key(const Ends& ends) { return datagram(ends, send_from_bad_key(ends)); }
+SendWr datagram_too_long(const Ends& ends) { return datagram(ends, send_wr(1, {ends.at_a.sge(0, 4097)})); }
+SendWr datagram_by_foreign_handle(const Ends& ends) {
+  return to(ends.a.make_ah_in_other_pd(ends.at_b.gid), ends.at_b.qpn, a_send(ends));
+}
+SendWr datagram_with_bad_qkey(const Ends& ends) { return datagram(ends, a_send(ends), kQkey ^ 1); }
+SendWr datagram_to_nobody(const Ends& ends) { return to(ends.a_to_b, ends.at_b.qpn ^ 1, a_send(ends)); }
+
 RecvWr large_enough(const Ends& ends) { return recv_wr(101, {ends.at_b.sge(0, 4096)}); }
 RecvWr too_small(const Ends& ends) { return recv_wr(101, {ends.at_b.sge(0, 63)}); }
+RecvWr too_small_for_header(const Ends& ends) { return recv_wr(101, {ends.at_b.sge(0, kGrh + 63)}); }
 RecvWr receive_bad_key(const Ends& ends) { return recv_wr(101, {bad_key(ends.at_b)}); }
 RecvWr receive_read_only(const Ends& ends) {
   const Region region = ends.b.reg(0, 4096, IBV_ACCESS_REMOTE_READ);
@@ -89,6 +126,7 @@ constexpr ErrorOutcome receive_failed(ibv_wc_status status, ibv_wc_status at_rec
 }
 constexpr ErrorOutcome access_error = refused(IBV_WC_REM_ACCESS_ERR, IBV_EVENT_QP_ACCESS_ERR);
 constexpr ErrorOutcome invalid_request = refused(IBV_WC_REM_INV_REQ_ERR, IBV_EVENT_QP_REQ_ERR);
+constexpr ErrorOutcome sends_stop(ibv_wc_status status) { return {status, kSqe, kStays, kRts}; }
 constexpr ErrorOutcome dropped = {IBV_WC_SUCCESS, kRts, kStays, kRts};
 
 constexpr ErrorOutcome rxe_access = refused(IBV_WC_REM_ACCESS_ERR, kNoEvent);
@@ -96,15 +134,20 @@ constexpr ErrorOutcome rxe_invalid = refused(IBV_WC_REM_INV_REQ_ERR, kNoEvent);
 constexpr ErrorOutcome rxe_receive = receive_failed(IBV_WC_REM_OP_ERR, IBV_WC_LOC_QP_OP_ERR);
 constexpr ErrorOutcome rxe_local = local(IBV_WC_LOC_QP_OP_ERR);
 
-constexpr char kNoEvents[] = "A responder's refusal is an affiliated asynchronous error of its QP (11.6.3).";
-constexpr char kLocalKey[] = "A local L_Key violation is a local protection error (11.6.2).";
+constexpr char kNoEvents[] =
+    "A responder's refusal is an affiliated asynchronous error of its QP (asynchronous events).";
+constexpr char kNoReceiveTaken[] =
+    "A request that is refused for its R_Key takes no receive (responder errors), and is an affiliated asynchronous "
+    "error (asynchronous events).";
+constexpr char kLocalKey[] = "A local L_Key violation is a local protection error (completion statuses).";
 constexpr char kTooLong[] =
-    "A message longer than its receive is a local length error, and answered as an invalid "
-    "request (9.9, 11.6.2).";
+    "A message longer than its receive is a local length error, and answered as an invalid request (responder errors, "
+    "completion statuses).";
 constexpr char kSqeState[] =
-    "A completion error of a UC send queue leads to SQE, not to ERR (10.3.1); the L_Key is a "
-    "protection matter (11.6.2).";
-constexpr char kUcDrop[] = "UC drops a message that does not fit (9.8), without using up the receive.";
+    "A completion error of a UC send queue leads to SQE, not to ERR (queue pair states); the L_Key is a protection "
+    "matter (completion statuses).";
+constexpr char kUcDrop[] =
+    "UC drops a message that does not fit, without using up the receive (unreliable connections).";
 
 const std::vector<ErrorRow> kRows = {
     // Errors that the requester finds in its own memory: nothing is sent.
@@ -125,7 +168,7 @@ const std::vector<ErrorRow> kRows = {
      no_reads_out,
      local(IBV_WC_LOC_QP_OP_ERR),
      {},
-     "The queue pair cannot execute it: a local QP operation error (11.6.2).",
+     "The queue pair cannot execute it: a local QP operation error (completion statuses).",
      true,
      false,
      "never completes"},
@@ -137,7 +180,7 @@ const std::vector<ErrorRow> kRows = {
      nullptr,
      local(IBV_WC_LOC_LEN_ERR),
      {},
-     "Its result has 8 bytes, which do not fit: a local length error (11.6.2).",
+     "Its result has 8 bytes, which do not fit: a local length error (completion statuses).",
      true,
      false,
      "ibv_post_send gives EINVAL"},
@@ -146,7 +189,8 @@ const std::vector<ErrorRow> kRows = {
     {"WriteWithAWrongKey", IBV_QPT_RC, "WRITE to an R_Key that does not exist", write_bad_key, large_enough, nullptr,
      access_error, rxe_access, kNoEvents},
     {"WriteWithImmediateWithAWrongKey", IBV_QPT_RC, "WRITE with immediate to an R_Key that does not exist",
-     write_imm_bad_key, large_enough, nullptr, access_error, rxe_access, kNoEvents},
+     write_imm_bad_key, large_enough, nullptr, access_error,
+     receive_failed(IBV_WC_REM_ACCESS_ERR, IBV_WC_REM_ACCESS_ERR), kNoReceiveTaken},
     {"WriteBehindTheRegion", IBV_QPT_RC, "WRITE beyond the end of a region", write_behind, large_enough, nullptr,
      access_error, rxe_access, kNoEvents},
     {"WriteToAnotherPd", IBV_QPT_RC, "WRITE to a region of another PD", write_other_pd, large_enough, nullptr,
@@ -173,7 +217,7 @@ const std::vector<ErrorRow> kRows = {
      nullptr,
      invalid_request,
      {},
-     "The responder checks, and answers \"invalid request\" (9.4.5).",
+     "The responder checks, and answers \"invalid request\" (atomic operations).",
      true,
      false,
      "ibv_post_send gives EINVAL"},
@@ -185,6 +229,21 @@ const std::vector<ErrorRow> kRows = {
      nullptr, receive_failed(IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR), rxe_receive, kLocalKey},
     {"ReceiveWithoutLocalWrite", IBV_QPT_RC, "SEND to a receive in a region without LOCAL_WRITE", a_send,
      receive_read_only, nullptr, receive_failed(IBV_WC_REM_OP_ERR, IBV_WC_LOC_PROT_ERR), rxe_receive, kLocalKey},
+
+    // Memory windows.
+    {"BindWithoutPermission", IBV_QPT_RC, "BIND of a window to a region without MW_BIND", bind_not_allowed,
+     large_enough, nullptr, local(IBV_WC_MW_BIND_ERR)},
+    {"InvalidateWhatIsNotBound", IBV_QPT_RC, "LOCAL_INV of a window that is not bound", invalidate_unbound,
+     large_enough, nullptr, local(IBV_WC_LOC_QP_OP_ERR)},
+    {"SendInvalidatingWhatIsNotBound",
+     IBV_QPT_RC,
+     "SEND with invalidate of a window that is not bound",
+     send_invalidating_unbound,
+     large_enough,
+     nullptr,
+     {IBV_WC_REM_OP_ERR, kErr, IBV_WC_REM_INV_REQ_ERR, kErr, IBV_EVENT_QP_ACCESS_ERR}},
+    {"WriteThroughAWindowThatIsNotBound", IBV_QPT_RC, "WRITE through a window that is not bound", write_through_unbound,
+     large_enough, nullptr, access_error},
 
     // No answer, or none that helps.
     {"NoReceive",
@@ -235,6 +294,33 @@ const std::vector<ErrorRow> kRows = {
      {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_PROT_ERR, kErr},
      ErrorOutcome{IBV_WC_SUCCESS, kRts, IBV_WC_LOC_QP_OP_ERR, kErr},
      kLocalKey},
+
+    // UD: the same, and a key of its own.
+    {"SendFromAWrongKey", IBV_QPT_UD, "SEND from an L_Key that does not exist", datagram_from_bad_key, large_enough,
+     nullptr, sends_stop(IBV_WC_LOC_PROT_ERR)},
+    {"SendBeyondTheMtu", IBV_QPT_UD, "SEND of more than the MTU", datagram_too_long, large_enough, nullptr,
+     sends_stop(IBV_WC_LOC_LEN_ERR)},
+    {"SendByAForeignHandle", IBV_QPT_UD, "SEND by an address handle of another PD", datagram_by_foreign_handle,
+     large_enough, nullptr, sends_stop(IBV_WC_LOC_QP_OP_ERR)},
+    {"SendWithAWrongQkey", IBV_QPT_UD, "SEND with another Q_Key than the receiver's", datagram_with_bad_qkey,
+     large_enough, nullptr, dropped},
+    {"SendToNobody", IBV_QPT_UD, "SEND to a QP that does not exist", datagram_to_nobody, large_enough, nullptr,
+     dropped},
+    {"NoReceive", IBV_QPT_UD, "SEND that finds no receive", a_datagram, large_enough, nullptr, dropped, {}, "", false},
+    {"ReceiveTooSmall",
+     IBV_QPT_UD,
+     "SEND of 64 bytes to a receive of 40 and 63",
+     a_datagram,
+     too_small_for_header,
+     nullptr,
+     {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_LEN_ERR, kErr}},
+    {"ReceiveWithAWrongKey",
+     IBV_QPT_UD,
+     "SEND to a receive with an L_Key that does not exist",
+     a_datagram,
+     receive_bad_key,
+     nullptr,
+     {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_PROT_ERR, kErr}},
 };
 
 const char* name_of(int status) {
@@ -244,6 +330,7 @@ const char* name_of(int status) {
     case IBV_WC_LOC_LEN_ERR: return "LOC_LEN_ERR";
     case IBV_WC_LOC_QP_OP_ERR: return "LOC_QP_OP_ERR";
     case IBV_WC_LOC_PROT_ERR: return "LOC_PROT_ERR";
+    case IBV_WC_MW_BIND_ERR: return "MW_BIND_ERR";
     case IBV_WC_WR_FLUSH_ERR: return "WR_FLUSH_ERR";
     case IBV_WC_REM_INV_REQ_ERR: return "REM_INV_REQ_ERR";
     case IBV_WC_REM_ACCESS_ERR: return "REM_ACCESS_ERR";
@@ -261,6 +348,8 @@ const char* state_name(ibv_qp_state state) {
 const char* event_name(int event) {
   return event == IBV_EVENT_QP_ACCESS_ERR ? "QP_ACCESS_ERR" : event == IBV_EVENT_QP_REQ_ERR ? "QP_REQ_ERR" : "none";
 }
+
+const char* type_name(ibv_qp_type type) { return type == IBV_QPT_RC ? "RC" : type == IBV_QPT_UC ? "UC" : "UD"; }
 
 std::string receiver_text(const ErrorRow& row, const ErrorOutcome& outcome) {
   if (row.no_receiver) return "gone | | ";
@@ -282,8 +371,7 @@ std::string error_table_markdown() {
       "| QP | how | sender: status | state | receiver: its receive | state | event |\n"
       "| --- | --- | --- | --- | --- | --- | --- |\n";
   for (const ErrorRow& row : kRows)
-    text += std::string("| ") + (row.type == IBV_QPT_RC ? "RC" : "UC") + " | " + row.how + " | " +
-            outcome_text(row, row.wanted);
+    text += std::string("| ") + type_name(row.type) + " | " + row.how + " | " + outcome_text(row, row.wanted);
   text +=
       "\nWhere rdma_rxe (Linux 6.1) differs:\n\n"
       "| QP | how | sender: status | state | receiver: its receive | state | event | the rule |\n"
@@ -292,8 +380,7 @@ std::string error_table_markdown() {
     if (!row.rxe && !*row.rxe_instead) continue;
     std::string line = row.rxe ? outcome_text(row, *row.rxe) : std::string(row.rxe_instead) + " | | | | |\n";
     line.pop_back();
-    text += std::string("| ") + (row.type == IBV_QPT_RC ? "RC" : "UC") + " | " + row.how + " | " + line + " " +
-            row.why + " |\n";
+    text += std::string("| ") + type_name(row.type) + " | " + row.how + " | " + line + " " + row.why + " |\n";
   }
   return text;
 }

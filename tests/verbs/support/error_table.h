@@ -28,13 +28,14 @@ struct Ends {
   Side& a;  // sends
   Side& b;  // receives
   Address at_a, at_b;
+  uint64_t a_to_b = 0;  // an address handle, of datagrams
 };
 
 struct ErrorRow {
   const char* name;
   ibv_qp_type type;
   const char* how;                  // for the document
-  SendWr (*request)(const Ends&);   // prepares, and gives the request
+  SendWr (*request)(const Ends&);   // prepares, and gives the request; a datagram has its address already, or not
   RecvWr (*receive)(const Ends&);   // the receive that it meets
   void (*shape)(Link& a, Link& b);  // nullptr: connected as usual
   ErrorOutcome wanted;

@@ -37,6 +37,7 @@ class LoneQpTest : public PdTest, public testing::WithParamInterface<ibv_qp_type
     attr.rnr_retry = rts.rnr_retry, attr.max_rd_atomic = rts.max_rd_atomic;
     attr.alt_ah_attr = attr.ah_attr, attr.alt_port_num = kPort, attr.alt_timeout = 14;
     attr.path_mig_state = IBV_MIG_MIGRATED;
+    attr.qkey = 0x1234;
     attr.cur_qp_state = from, attr.qp_state = to;
     return attr;
   }
@@ -73,9 +74,10 @@ class LoneQpTest : public PdTest, public testing::WithParamInterface<ibv_qp_type
 };
 
 inline const auto kConnectedTypes = testing::Values(IBV_QPT_RC, IBV_QPT_UC);
+inline const auto kEveryType = testing::Values(IBV_QPT_RC, IBV_QPT_UC, IBV_QPT_UD);
 
 inline std::string type_name(const testing::TestParamInfo<ibv_qp_type>& info) {
-  return info.param == IBV_QPT_RC ? "RC" : "UC";
+  return info.param == IBV_QPT_RC ? "RC" : info.param == IBV_QPT_UC ? "UC" : "UD";
 }
 
 }  // namespace vt

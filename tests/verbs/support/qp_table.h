@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The QP state machine of the InfiniBand specification (vol. 1, 10.3.1 and table 91) as data: for each transition
-// the attributes that modify_qp must be given and those that it may be given.
+// The QP state machine of the InfiniBand specification (vol. 1, chapters "Software Transport Interface" and "Software
+// Transport Verbs", modify queue pair) as data: for each transition the attributes that modify_qp must be given and
+// those that it may be given.
 #pragma once
 
 #include <infiniband/verbs.h>
@@ -14,9 +15,14 @@ struct Transition {
   ibv_qp_state from, to;
   int required_rc, required_uc;  // IBV_QP_STATE is always required
   int optional_rc, optional_uc;
+  int required_ud = 0, optional_ud = 0;
 
-  int required(ibv_qp_type type) const { return IBV_QP_STATE | (type == IBV_QPT_RC ? required_rc : required_uc); }
-  int optional(ibv_qp_type type) const { return type == IBV_QPT_RC ? optional_rc : optional_uc; }
+  int required(ibv_qp_type type) const {
+    return IBV_QP_STATE | (type == IBV_QPT_RC ? required_rc : type == IBV_QPT_UC ? required_uc : required_ud);
+  }
+  int optional(ibv_qp_type type) const {
+    return type == IBV_QPT_RC ? optional_rc : type == IBV_QPT_UC ? optional_uc : optional_ud;
+  }
 };
 
 namespace table {
@@ -32,28 +38,32 @@ constexpr int kDrainedUc =
     IBV_QP_AV | IBV_QP_ALT_PATH | IBV_QP_ACCESS_FLAGS | IBV_QP_PKEY_INDEX | IBV_QP_PATH_MIG_STATE;
 constexpr int kDrainedRc = kDrainedUc | IBV_QP_PORT | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
                            IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER;
+constexpr int kInitUd = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY;
+constexpr int kLiveUd = IBV_QP_CUR_STATE | IBV_QP_QKEY;
+constexpr int kDrainedUd = IBV_QP_PKEY_INDEX | IBV_QP_QKEY;
 }  // namespace table
 
 inline const std::vector<Transition>& transitions() {
   using namespace table;
   static const std::vector<Transition> all = {
       {IBV_QPS_RESET, IBV_QPS_RESET, 0, 0, 0, 0},
-      {IBV_QPS_RESET, IBV_QPS_INIT, kInit, kInit, 0, 0},
+      {IBV_QPS_RESET, IBV_QPS_INIT, kInit, kInit, 0, 0, kInitUd, 0},
       {IBV_QPS_INIT, IBV_QPS_RESET, 0, 0, 0, 0},
       {IBV_QPS_INIT, IBV_QPS_ERR, 0, 0, 0, 0},
-      {IBV_QPS_INIT, IBV_QPS_INIT, 0, 0, kInit, kInit},
-      {IBV_QPS_INIT, IBV_QPS_RTR, kRtrRc, kRtrUc, kRtrOptional, kRtrOptional},
+      {IBV_QPS_INIT, IBV_QPS_INIT, 0, 0, kInit, kInit, 0, kInitUd},
+      {IBV_QPS_INIT, IBV_QPS_RTR, kRtrRc, kRtrUc, kRtrOptional, kRtrOptional, 0, kDrainedUd},
       {IBV_QPS_RTR, IBV_QPS_RESET, 0, 0, 0, 0},
       {IBV_QPS_RTR, IBV_QPS_ERR, 0, 0, 0, 0},
-      {IBV_QPS_RTR, IBV_QPS_RTS, kRtsRc, kRtsUc, kLiveRc, kLiveUc},
+      {IBV_QPS_RTR, IBV_QPS_RTS, kRtsRc, kRtsUc, kLiveRc, kLiveUc, IBV_QP_SQ_PSN, kLiveUd},
       {IBV_QPS_RTS, IBV_QPS_RESET, 0, 0, 0, 0},
       {IBV_QPS_RTS, IBV_QPS_ERR, 0, 0, 0, 0},
-      {IBV_QPS_RTS, IBV_QPS_RTS, 0, 0, kLiveRc, kLiveUc},
-      {IBV_QPS_RTS, IBV_QPS_SQD, 0, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY, IBV_QP_EN_SQD_ASYNC_NOTIFY},
+      {IBV_QPS_RTS, IBV_QPS_RTS, 0, 0, kLiveRc, kLiveUc, 0, kLiveUd},
+      {IBV_QPS_RTS, IBV_QPS_SQD, 0, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY, IBV_QP_EN_SQD_ASYNC_NOTIFY, 0,
+       IBV_QP_EN_SQD_ASYNC_NOTIFY},
       {IBV_QPS_SQD, IBV_QPS_RESET, 0, 0, 0, 0},
       {IBV_QPS_SQD, IBV_QPS_ERR, 0, 0, 0, 0},
-      {IBV_QPS_SQD, IBV_QPS_RTS, 0, 0, kLiveRc, kLiveUc},
-      {IBV_QPS_SQD, IBV_QPS_SQD, 0, 0, kDrainedRc, kDrainedUc},
+      {IBV_QPS_SQD, IBV_QPS_RTS, 0, 0, kLiveRc, kLiveUc, 0, kLiveUd},
+      {IBV_QPS_SQD, IBV_QPS_SQD, 0, 0, kDrainedRc, kDrainedUc, 0, kDrainedUd},
       {IBV_QPS_ERR, IBV_QPS_RESET, 0, 0, 0, 0},
       {IBV_QPS_ERR, IBV_QPS_ERR, 0, 0, 0, 0},
   };
@@ -71,7 +81,7 @@ inline std::string state_name(ibv_qp_state state) {
   return names[state];
 }
 
-// Every attribute bit the table speaks of; IBV_QP_CAP and IBV_QP_QKEY are never allowed for RC and UC.
+// Every attribute bit the table speaks of; IBV_QP_CAP is never allowed, IBV_QP_QKEY for UD only.
 constexpr int kAttributeBits[] = {IBV_QP_CUR_STATE,
                                   IBV_QP_EN_SQD_ASYNC_NOTIFY,
                                   IBV_QP_ACCESS_FLAGS,

@@ -90,6 +90,7 @@ class Side {
     return run<&End::reg_in_other_pd>(offset, length, access);
   }
   int dereg(int id) { return run<&End::dereg>(id); }
+  uint32_t window_key() { return run<&End::window_key>(); }
   void fill(uint64_t offset, uint64_t length, uint64_t seed, uint64_t from = 0) {
     run<&End::fill>(offset, length, seed, from);
   }

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// States and attributes of queue pairs.
+#include "base/clock.h"
+#include "transport/engine.h"
+#include "verbs/limits.h"
+#include "verbs/qp_internal.h"
+#include "verbs/qp_state.h"
+#include "verbs/raw_qp.h"
+#include "verbs/route.h"
+
+namespace vb {
+
+namespace {
+
+/// An Ethernet link routes by GID: without a global route header there is no path.
+bool leads_somewhere(const ibv_ah_attr& attr) {
+  return attr.is_global && attr.grh.sgid_index < kGidTableLength && attr.port_num == 1;
+}
+
+bool values_fit(const ibv_qp_attr& attr, int mask) {
+  auto bad = [mask](int bit, bool wrong) { return (mask & bit) && wrong; };
+  return !bad(IBV_QP_PORT, attr.port_num != 1) && !bad(IBV_QP_PKEY_INDEX, attr.pkey_index >= kPkeyTableLength) &&
+         !bad(IBV_QP_PATH_MTU, attr.path_mtu < IBV_MTU_256 || attr.path_mtu > IBV_MTU_4096) &&
+         !bad(IBV_QP_TIMEOUT, attr.timeout > 31) && !bad(IBV_QP_RETRY_CNT, attr.retry_cnt > 7) &&
+         !bad(IBV_QP_RNR_RETRY, attr.rnr_retry > 7) && !bad(IBV_QP_MIN_RNR_TIMER, attr.min_rnr_timer > 31) &&
+         !bad(IBV_QP_MAX_QP_RD_ATOMIC, attr.max_rd_atomic > kMaxRdAtomic) &&
+         !bad(IBV_QP_MAX_DEST_RD_ATOMIC, attr.max_dest_rd_atomic > kMaxRdAtomic) &&
+         !bad(IBV_QP_DEST_QPN, attr.dest_qp_num > 0xffffff) &&
+         !bad(IBV_QP_RATE_LIMIT, attr.rate_limit > kMaxRateLimit) && !bad(IBV_QP_AV, !leads_somewhere(attr.ah_attr)) &&
+         !bad(IBV_QP_ALT_PATH, !leads_somewhere(attr.alt_ah_attr) || attr.alt_port_num != 1 ||
+                                   attr.alt_pkey_index >= kPkeyTableLength || attr.alt_timeout > 31);
+}
+
+/// Migration needs an alternate path, of this call or an earlier one.
+Result<void> check_migration(const Qp& qp, const ibv_qp_attr& attr, int mask) {
+  if (!(mask & IBV_QP_PATH_MIG_STATE) || attr.path_mig_state == IBV_MIG_MIGRATED) return {};
+  bool known = attr.path_mig_state == IBV_MIG_REARM || attr.path_mig_state == IBV_MIG_ARMED;
+  bool has_path = (mask & IBV_QP_ALT_PATH) || qp.attr.alt_port_num != 0;
+  return known && has_path ? Result<void>() : Error{EINVAL};
+}
+
+void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
+  if (mask & IBV_QP_PKEY_INDEX) to.pkey_index = from.pkey_index;
+  if (mask & IBV_QP_PORT) to.port_num = from.port_num;
+  if (mask & IBV_QP_ACCESS_FLAGS) to.qp_access_flags = from.qp_access_flags;
+  if (mask & IBV_QP_QKEY) to.qkey = from.qkey;
+  if (mask & IBV_QP_AV) to.ah_attr = from.ah_attr;
+  if (mask & IBV_QP_PATH_MTU) to.path_mtu = from.path_mtu;
+  if (mask & IBV_QP_DEST_QPN) to.dest_qp_num = from.dest_qp_num;
+  if (mask & IBV_QP_RQ_PSN) to.rq_psn = from.rq_psn & 0xffffff;
+  if (mask & IBV_QP_SQ_PSN) to.sq_psn = from.sq_psn & 0xffffff;
+  if (mask & IBV_QP_MAX_DEST_RD_ATOMIC) to.max_dest_rd_atomic = from.max_dest_rd_atomic;
+  if (mask & IBV_QP_MAX_QP_RD_ATOMIC) to.max_rd_atomic = from.max_rd_atomic;
+  if (mask & IBV_QP_MIN_RNR_TIMER) to.min_rnr_timer = from.min_rnr_timer;
+  if (mask & IBV_QP_TIMEOUT) to.timeout = from.timeout;
+  if (mask & IBV_QP_RETRY_CNT) to.retry_cnt = from.retry_cnt;
+  if (mask & IBV_QP_RNR_RETRY) to.rnr_retry = from.rnr_retry;
+  // Armed at once: a path that nobody uses needs no agreement with the peer.
+  bool arms = from.path_mig_state != IBV_MIG_MIGRATED;
+  if (mask & IBV_QP_PATH_MIG_STATE) to.path_mig_state = arms ? IBV_MIG_ARMED : IBV_MIG_MIGRATED;
+  if (mask & IBV_QP_ALT_PATH) {
+    to.alt_ah_attr = from.alt_ah_attr;
+    to.alt_pkey_index = from.alt_pkey_index;
+    to.alt_port_num = from.alt_port_num;
+    to.alt_timeout = from.alt_timeout;
+  }
+}
+
+void apply(QueuePair& transport, const ibv_qp_attr& attr) {
+  PathAttributes& path = transport.path;
+  path.dest_qpn = attr.dest_qp_num;
+  path.timeout = attr.timeout;
+  path.retry_count = attr.retry_cnt;
+  path.rnr_retry = attr.rnr_retry;
+  path.min_rnr_timer = attr.min_rnr_timer;
+  path.max_rd_atomic = attr.max_rd_atomic;
+  path.max_dest_rd_atomic = attr.max_dest_rd_atomic;
+  path.access = attr.qp_access_flags;
+  path.qkey = attr.qkey;
+}
+
+Result<void> connect(Qp& qp, const Device& device, const ibv_qp_attr& attr) {
+  auto ends = resolve(device, attr.ah_attr.grh);
+  if (!ends) return Error{ends.error()};
+  return engine().router.connect(*qp.transport.connected(), ends->source, ends->destination, attr.dest_qp_num);
+}
+
+constexpr uint64_t kMigrationPatience = 5 * kSecond;
+
+/// What is sent from now on takes another path, when all that was sent before is done. What a peer's request has begun
+/// here ends on the old one. EBUSY: what was sent does not come to an end.
+Result<void> change_path(Qp& qp, const Device& device, const ibv_ah_attr& to, std::unique_lock<Lane>& guard) {
+  ConnectedQueuePair& transport = *qp.transport.connected();
+  Lane& lane = engine().lane;
+  const ibv_qp_state state = transport.state();
+  const uint64_t give_up = clock_ns() + kMigrationPatience;
+  auto still = [&] { return transport.drained() && transport.responder.idle(); };
+  transport.requester.pause(true);
+  lane.settle_now();
+  while (!still() && transport.state() == state && !lane.closed() && clock_ns() < give_up) lane.pass_for_others(guard);
+  transport.requester.pause(false);
+  if (!still() || transport.state() != state) {
+    transport.run();
+    return Error{EBUSY};
+  }
+  ibv_qp_attr path = qp.attr;
+  path.ah_attr = to;
+  auto connected = connect(qp, device, path);
+  if (!connected) (void)connect(qp, device, qp.attr);
+  transport.run();
+  return connected;
+}
+
+/// The alternate path becomes the path. ibv_get_async_event(3) names the events.
+Result<void> migrate(Qp& qp, const Device& device, std::unique_lock<Lane>& guard) {
+  auto moved = change_path(qp, device, qp.attr.alt_ah_attr, guard);
+  qp.events.async_event(moved ? IBV_EVENT_PATH_MIG : IBV_EVENT_PATH_MIG_ERR);
+  if (!moved) return moved;
+  qp.attr.ah_attr = qp.attr.alt_ah_attr;
+  qp.attr.pkey_index = qp.attr.alt_pkey_index;
+  qp.attr.port_num = qp.attr.alt_port_num;
+  qp.attr.timeout = qp.attr.alt_timeout;
+  qp.attr.alt_ah_attr = {};
+  qp.attr.alt_pkey_index = 0;
+  qp.attr.alt_port_num = qp.attr.alt_timeout = 0;
+  return {};
+}
+
+bool migrates(const Qp& qp, const ibv_qp_attr& attr, int mask) {
+  return (mask & IBV_QP_PATH_MIG_STATE) && attr.path_mig_state == IBV_MIG_MIGRATED &&
+         qp.attr.path_mig_state == IBV_MIG_ARMED;
+}
+
+/// A path that changes while the connection stands.
+Result<void> move(Qp& qp, const Device& device, const ibv_qp_attr& attr, int mask, std::unique_lock<Lane>& guard) {
+  if (!qp.transport.connected()) return {};
+  if (migrates(qp, attr, mask)) return migrate(qp, device, guard);
+  if (qp.transport.state() != IBV_QPS_SQD || !(mask & IBV_QP_AV)) return {};
+  if (!qp.transport.drained()) return Error{EINVAL};
+  return change_path(qp, device, attr.ah_attr, guard);
+}
+
+void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr,
+           std::unique_lock<Lane>& guard) {
+  QueuePair& transport = qp.transport;
+  switch (to) {
+    case IBV_QPS_RESET:
+      silence(qp, guard);
+      transport.detach();
+      transport.reset();
+      transport.config.send_cq->forget(transport.qpn);
+      transport.config.recv_cq->forget(transport.qpn);
+      transport.set_state(IBV_QPS_RESET);
+      transport.mute = false;
+      return;
+    case IBV_QPS_ERR:
+      if (from == IBV_QPS_RESET) {
+        transport.set_state(IBV_QPS_ERR);
+      } else {
+        transport.fail(IBV_WC_WR_FLUSH_ERR);
+      }
+      return;
+    case IBV_QPS_RTS: transport.set_state(IBV_QPS_RTS); return transport.start();
+    case IBV_QPS_SQD:
+      transport.set_state(IBV_QPS_SQD);
+      transport.drain_event_owed = (mask & IBV_QP_EN_SQD_ASYNC_NOTIFY) && attr.en_sqd_async_notify;
+      return engine().lane.drained(transport);
+    default: transport.set_state(to);
+  }
+}
+
+}  // namespace
+
+Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
+  Qp& qp = handle.real ? *handle.real : handle;
+  mask &= ~ignored_attributes(qp.init.qp_type);
+  const Device& device = *Context::from(handle.abi.qp_base.context).device;
+  auto guard = engine().lane.hold();
+  ibv_qp_state from = qp.transport.state();
+  if ((mask & IBV_QP_CUR_STATE) && attr.cur_qp_state != from) return Error{EINVAL};
+  ibv_qp_state to = (mask & IBV_QP_STATE) ? attr.qp_state : from;
+  Transition transition = qp_transition(qp.init.qp_type, from, to);
+  int given = mask & ~IBV_QP_STATE;
+  if (!transition.valid || (given & transition.required) != transition.required ||
+      (given & ~(transition.required | transition.optional))) {
+    return Error{EINVAL};
+  }
+  if (!values_fit(attr, mask)) return Error{EINVAL};
+  if (auto fine = check_migration(qp, attr, mask); !fine) return fine;
+  if (to == IBV_QPS_RTR && qp.transport.connected()) {
+    qp.transport.path.dest_qpn = attr.dest_qp_num;
+    if (auto connected = connect(qp, device, attr); !connected) return connected;
+  }
+  if (auto moved = move(qp, device, attr, mask, guard); !moved) return moved;
+  keep(qp.attr, attr, mask);
+  if (to == IBV_QPS_RESET) qp.attr = {};
+  apply(qp.transport, qp.attr);
+  if (mask & IBV_QP_RATE_LIMIT) limit_rate(qp, attr.rate_limit, 0);
+  if (mask & IBV_QP_STATE) {
+    enter(qp, from, to, mask, attr, guard);
+    handle.abi.qp_base.state = to;
+  }
+  engine().lane.settle_now();
+  return {};
+}
+
+Result<void> query_qp(Qp& handle, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
+  Qp& qp = handle.real ? *handle.real : handle;
+  auto guard = engine().lane.hold();
+  ibv_qp_state state = qp.transport.state();
+  constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_QKEY | IBV_QP_AV |
+                       IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
+                       IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
+                       IBV_QP_RNR_RETRY | IBV_QP_PATH_MIG_STATE | IBV_QP_ALT_PATH;
+  keep(*attr, qp.attr, kAll);
+  attr->qp_state = attr->cur_qp_state = state;
+  attr->cap = qp.init.cap;
+  attr->en_sqd_async_notify = 0;
+  attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.drained();
+  init->qp_context = handle.init.qp_context;
+  init->send_cq = qp.init.send_cq;
+  init->recv_cq = qp.init.recv_cq;
+  init->srq = qp.init.srq;
+  init->cap = qp.init.cap;
+  init->qp_type = qp.init.qp_type;
+  init->sq_sig_all = qp.init.sq_sig_all;
+  return {};
+}
+
+}  // namespace vb

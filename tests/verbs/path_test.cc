@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Another path for a connection that stands: ibv_modify_qp with an address vector in SQD, and alternate paths.
+#include "support/pair.h"
+
+namespace vt {
+namespace {
+
+class PathTest : public ConnectedTest {
+ protected:
+  PathTest() { link.timeout = 8, link.retry_cnt = 3; }
+
+  void drain() {
+    ASSERT_EQ(a().move(IBV_QPS_SQD), 0);
+    for (Deadline deadline; a().query().attr.sq_draining && !deadline.expired();) {
+    }
+  }
+  // What leads to b, from the GID with this index.
+  ibv_ah_attr to_b(int index) {
+    Address peer = at_b;
+    peer.gid = gid_at(a().local().context(), index);  // one port is both ends'
+    return rtr_attr(peer, link, index, IBV_MTU_1024).ah_attr;
+  }
+  int take(const ibv_ah_attr& path) {
+    ibv_qp_attr attr{};
+    attr.ah_attr = path;
+    return ibv_modify_qp(a().local().qp(0), &attr, IBV_QP_AV);
+  }
+  void exchange() {
+    ASSERT_POSTED(b().post_recv(recv_wr(1, {at_b.sge(0, 8192)})));
+    ASSERT_POSTED(a().post_recv(recv_wr(2, {at_a.sge(0, 8192)})));
+    ASSERT_POSTED(a().post_send(send_wr(3, {at_a.sge(0, 8192)})));
+    ASSERT_POSTED(b().post_send(send_wr(4, {at_b.sge(0, 8192)})));
+    ASSERT_DONE(a().wait_send(), 3);
+    ASSERT_DONE(b().wait_send(), 4);
+    ASSERT_DONE(b().wait_recv(), 1);
+    ASSERT_DONE(a().wait_recv(), 2);
+  }
+};
+
+TEST_P(PathTest, TrafficGoesOnOverAnother) {
+  const int own = gid_index(a().local().context());
+  exchange();
+  for (int index : {0, own, 0}) {
+    drain();
+    ASSERT_EQ(take(to_b(index)), 0) << index;
+    EXPECT_EQ(a().query(0, IBV_QP_AV).attr.ah_attr.grh.sgid_index, index);
+    ASSERT_EQ(a().move(IBV_QPS_RTS), 0);
+    exchange();
+  }
+}
+
+TEST_P(PathTest, ItIsTheOneThatIsTaken) {
+  if (!device_is_ours()) GTEST_SKIP() << "of an address where nobody listens";
+  const int own = gid_index(a().local().context());
+  exchange();
+  drain();
+  ibv_ah_attr path = to_b(own);
+  path.grh.dgid.raw[15] ^= 0x40;  // of loopback's network, but not the device's
+  ASSERT_EQ(take(path), 0);
+  ASSERT_EQ(a().move(IBV_QPS_RTS), 0);
+  ASSERT_POSTED(a().post_send(send_wr(5, {})));
+  EXPECT_STATUS(a().wait_send(), 5, IBV_WC_RETRY_EXC_ERR);
+}
+
+TEST_P(PathTest, OneThatLeadsNowhereIsRefusedAndTheOldOneStays) {
+  const int own = gid_index(a().local().context());
+  exchange();
+  drain();
+  ibv_ah_attr path = to_b(own);
+  path.grh.dgid = {};
+  EXPECT_NE(take(path), 0);
+  path = to_b(own);
+  path.is_global = 0;
+  EXPECT_NE(take(path), 0);
+  ASSERT_EQ(a().move(IBV_QPS_RTS), 0);
+  exchange();
+}
+
+TEST_P(PathTest, MigrationToTheAlternatePathTellsItself) {
+  if (!device_is_ours()) GTEST_SKIP() << "adapters of this kind differ";
+  const int own = gid_index(a().local().context());
+  ibv_qp* qp = a().local().qp(0);
+  ibv_qp_attr attr{};
+  attr.path_mig_state = IBV_MIG_REARM;
+  EXPECT_EQ(ibv_modify_qp(qp, &attr, IBV_QP_PATH_MIG_STATE), EINVAL) << "there is no alternate path";
+  attr.alt_ah_attr = to_b(0);
+  attr.alt_port_num = kPort;
+  attr.alt_timeout = 12;
+  ASSERT_EQ(ibv_modify_qp(qp, &attr, IBV_QP_ALT_PATH | IBV_QP_PATH_MIG_STATE), 0);
+  EXPECT_EQ(a().query(0, IBV_QP_ALT_PATH).attr.alt_timeout, 12);
+  EXPECT_EQ(a().query(0, IBV_QP_PATH_MIG_STATE).attr.path_mig_state, IBV_MIG_ARMED);
+  EXPECT_EQ(a().query(0, IBV_QP_AV).attr.ah_attr.grh.sgid_index, own);
+  exchange();
+
+  std::vector<SendWr> requests;
+  for (uint64_t i = 0; i < 40; ++i) {
+    ASSERT_POSTED(b().post_recv(recv_wr(i, {at_b.sge(0, 8192)})));
+    requests.push_back(send_wr(i, {at_a.sge(0, 8192)}));
+  }
+  ASSERT_POSTED(a().post_send(requests));
+  attr.path_mig_state = IBV_MIG_MIGRATED;
+  ASSERT_EQ(ibv_modify_qp(qp, &attr, IBV_QP_PATH_MIG_STATE), 0);
+  EXPECT_TRUE(completed_all(a().wait_send(40), ids_from(0, 40), IBV_WC_SUCCESS));
+  EXPECT_TRUE(completed_all(b().wait_recv(40), ids_from(0, 40), IBV_WC_SUCCESS));
+  const AsyncEvent event = a().wait_event();
+  EXPECT_EQ(event.type, IBV_EVENT_PATH_MIG);
+  EXPECT_EQ(event.qp, 0);
+  const ibv_qp_attr now = a().query(0, IBV_QP_AV | IBV_QP_PATH_MIG_STATE | IBV_QP_TIMEOUT).attr;
+  EXPECT_EQ(now.path_mig_state, IBV_MIG_MIGRATED);
+  EXPECT_EQ(now.ah_attr.grh.sgid_index, 0);
+  EXPECT_EQ(now.timeout, 12);
+  exchange();
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, PathTest, kRc, param_name);
+
+}  // namespace
+}  // namespace vt
