@@ -37,6 +37,22 @@ struct set {
   struct watch* first;
 };
 
+/* What is called with the lock held. dlsym takes the loader's lock, with which libraries' constructors may call us. */
+static struct {
+  __typeof__(&epoll_ctl) epoll_ctl;
+  __typeof__(&read) read;
+  __typeof__(&write) write;
+  __typeof__(&close) close;
+} real;
+
+static void resolve(void) {
+  if (real.close) return;
+  real.epoll_ctl = REAL(epoll_ctl);
+  real.read = REAL(read);
+  real.write = REAL(write);
+  real.close = REAL(close);
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct set* sets; /* never freed: a wait may have it */
 static _Atomic int any_set;
@@ -65,8 +81,8 @@ static struct set* make_set(int epfd) {
   set->epfd = epfd;
   set->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   struct epoll_event event = {EPOLLIN, {.ptr = set}};
-  if (set->kick < 0 || REAL(epoll_ctl)(epfd, EPOLL_CTL_ADD, set->kick, &event) != 0) {
-    if (set->kick >= 0) REAL(close)(set->kick);
+  if (set->kick < 0 || real.epoll_ctl(epfd, EPOLL_CTL_ADD, set->kick, &event) != 0) {
+    if (set->kick >= 0) real.close(set->kick);
     free(set);
     return NULL;
   }
@@ -92,7 +108,7 @@ static void drop(struct watch** at) {
 
 static void kick(const struct set* set) {
   uint64_t one = 1;
-  if (REAL(write)(set->kick, &one, sizeof one) < 0) return; /* full: it is kicked already */
+  if (real.write(set->kick, &one, sizeof one) < 0) return; /* full: it is kicked already */
 }
 
 /* `events` without the kick; KICKED when that was all. */
@@ -106,7 +122,7 @@ static int without_kick(struct epoll_event* events, int found) {
     uint64_t kicks;
     if (!set)
       events[kept++] = events[i];
-    else if (REAL(read)(set->kick, &kicks, sizeof kicks) < 0)
+    else if (real.read(set->kick, &kicks, sizeof kicks) < 0)
       continue; /* another thread has taken it */
   }
   pthread_mutex_unlock(&lock);
@@ -127,7 +143,7 @@ static void forget_set(int epfd) {
   struct set* set = find_set(epfd);
   if (!set) return;
   while (set->first) drop(&set->first);
-  REAL(close)(set->kick);
+  real.close(set->kick);
   set->epfd = -1;
   atomic_store(&is_set[epfd], 0);
 }
@@ -161,7 +177,7 @@ static int change(struct set* set, int operation, int fd, struct epoll_event* ev
   struct watch** at = find_watch(set, fd);
   if (operation == EPOLL_CTL_ADD) return add(set, fd, event);
   if (!*at) return ENOENT;
-  if ((*at)->in_kernel) REAL(epoll_ctl)(set->epfd, operation, fd, event);
+  if ((*at)->in_kernel) real.epoll_ctl(set->epfd, operation, fd, event);
   if (operation == EPOLL_CTL_DEL) {
     drop(at);
   } else {
@@ -173,6 +189,7 @@ static int change(struct set* set, int operation, int fd, struct epoll_event* ev
 
 int epoll_ctl(int epfd, int operation, int fd, struct epoll_event* event) {
   if (!in_range(fd) || (!known(fd) && !atomic_load(&watched[fd]))) return REAL(epoll_ctl)(epfd, operation, fd, event);
+  resolve();
   pthread_mutex_lock(&lock);
   struct set* set = make_set(epfd);
   int kernels = set && !known(fd) && !*find_watch(set, fd);
@@ -204,7 +221,7 @@ static int settle(const struct set* set, struct watch* watch) {
   int entry = known(watch->fd);
   if (entry && (!(entry & LISTENING) || watch->in_kernel)) return 1;
   watch->in_kernel = 1;
-  REAL(epoll_ctl)(set->epfd, EPOLL_CTL_ADD, watch->fd, &watch->event);
+  real.epoll_ctl(set->epfd, EPOLL_CTL_ADD, watch->fd, &watch->event);
   return entry != 0;
 }
 
@@ -258,17 +275,18 @@ static int look(struct set* set, struct epoll_event* out, int room, int timeout)
   int found = polled ? preload_rpoll(polled, count, timeout) : -1;
   int error = polled ? errno : ENOMEM;
   pthread_mutex_lock(&lock);
-  if (found > 0) found = report(set, polled, fds, count, out, room);
+  int any = found > 0;
+  if (any) found = report(set, polled, fds, count, out, room);
   pthread_mutex_unlock(&lock);
   int kernels = found >= 0 && polled[0].revents;
   free(polled);
   if (kernels && found < room) {
     int more = REAL(epoll_wait)(set->epfd, out + found, room - found, 0);
     more = without_kick(out + found, more);
-    found = found ? found + (more > 0 ? more : 0) : (more ? more : KICKED);
+    found = found ? found + (more > 0 ? more : 0) : more;
   }
   errno = error;
-  return found;
+  return any && found == 0 ? KICKED : found;
 }
 
 static int64_t now_ms(void) {

@@ -27,20 +27,20 @@ def serve_and_ask(suite, server_command, client_command, seconds=60):
     return client.text()
 
 
-def stream(suite, program, flags):
-    text = serve_and_ask(suite, [program] + flags, [program, "-s", suite.hosts.address] + flags)
+def stream(suite, program, flags, address=None):
+    address = address or suite.hosts.address
+    text = serve_and_ask(suite, [program, "-b", address] + flags, [program, "-s", address] + flags)
     rows = [line for line in text.splitlines() if line.rstrip().endswith(tuple("0123456789"))]
     if len(rows) < 1:
         raise Failure(f"{program} printed no result")
 
 
-def datagrams(suite, flags):
+def datagrams(suite, address, flags):
     """The server serves for ever; the client counts what comes back."""
     port = free_port()
-    server = suite.start(suite.hosts.server, "server", ["udpong", "-b", suite.hosts.address, "-p", str(port)] + flags)
+    server = suite.start(suite.hosts.server, "server", ["udpong", "-b", address, "-p", str(port)] + flags)
     server.must_serve(port)
-    client = suite.start(suite.hosts.client, "client",
-                         ["udpong", "-s", suite.hosts.address, "-p", str(port)] + flags)
+    client = suite.start(suite.hosts.client, "client", ["udpong", "-s", address, "-p", str(port)] + flags)
     client.must_end_well(60)
 
 
@@ -128,16 +128,19 @@ def main():
     suite = Suite(opts)
     few = ["-S", "all", "-I", "2", "-C", "5"]
     suite.case("rstream", stream, suite, "rstream", few)
-    for option in "abnv":
-        suite.case(f"rstream -T {option}", stream, suite, "rstream", ["-T", option, "-S", "40000", "-I", "20", "-C", "20"])
+    for variants in (["a", "r"], ["b"], ["n", "v"]):
+        flags = [word for option in variants for word in ("-T", option)]
+        suite.case(f"rstream {' '.join(flags)}", stream, suite, "rstream",
+                   flags + ["-S", "40000", "-I", "20", "-C", "20"])
+    suite.case("rstream, IPv6, keepalive", stream, suite, "rstream", few[2:] + ["-k", "2"], suite.hosts.address6)
     gid = "::ffff:" + suite.hosts.address
     suite.case("rstream -f gid", serve_and_ask, suite, ["rstream", "-f", "gid", "-b", gid] + few[2:],
                ["rstream", "-f", "gid", "-s", gid] + few[2:])
     suite.case("riostream", stream, suite, "riostream", few)
     suite.case("riostream -T v", stream, suite, "riostream", ["-T", "v", "-S", "3000", "-I", "20"])
     suite.case("rcopy", copy_file, suite)
-    suite.case("udpong", datagrams, suite, ["-C", "100"])
-    suite.case("udpong -T e", datagrams, suite, ["-C", "100", "-T", "e"])
+    suite.case("udpong", datagrams, suite, suite.hosts.address, ["-C", "100"])
+    suite.case("udpong -T e, IPv6", datagrams, suite, suite.hosts.address6, ["-C", "100", "-T", "e"])
     if opts.preload:
         suite.case("netcat", netcat, suite)
         suite.case("iperf3", iperf, suite)
