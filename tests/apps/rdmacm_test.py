@@ -118,7 +118,7 @@ def mckey(suite, address, group):
         receiver.must_serve(MULTICAST_PORT)
     sender = suite.start(suite.hosts.client, "sender", ["mckey", "-b", own[suite.hosts.client], "-m", group, "-s"])
     for process in [sender] + receivers:
-        process.must_end_well(20)
+        process.must_end_well(SECONDS)
         if "data transfers complete" not in process.text():
             raise Failure(f"the {process.name} does not say that its test is complete")
 
