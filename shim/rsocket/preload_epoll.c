@@ -75,7 +75,9 @@ static void release_lock(void) { pthread_mutex_unlock(&lock); }
 
 static struct set* make_set(int epfd) {
   struct set* set = find_set(epfd);
-  if (set || !in_range(epfd)) return set;
+  if (set) return set;
+  errno = EBADF;
+  if (!in_range(epfd)) return NULL;
   set = calloc(1, sizeof *set);
   if (!set) return NULL;
   set->epfd = epfd;
@@ -108,6 +110,7 @@ static void drop(struct watch** at) {
 
 static void kick(const struct set* set) {
   uint64_t one = 1;
+  if (set->epfd < 0) return;                               /* its kick may be anybody's descriptor by now */
   if (real.write(set->kick, &one, sizeof one) < 0) return; /* full: it is kicked already */
 }
 
@@ -193,7 +196,7 @@ int epoll_ctl(int epfd, int operation, int fd, struct epoll_event* event) {
   pthread_mutex_lock(&lock);
   struct set* set = make_set(epfd);
   int kernels = set && !known(fd) && !*find_watch(set, fd);
-  int error = set ? 0 : ENOMEM;
+  int error = set ? 0 : errno;
   if (set && !kernels) error = change(set, operation, fd, event);
   if (set) kick(set);
   pthread_mutex_unlock(&lock);
