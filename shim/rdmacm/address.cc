@@ -100,7 +100,7 @@ Result<void> resolve_address(Id& id, const sockaddr* source, const sockaddr* des
   if (!to) return Error{to.error()};
   Stage before = id.stage;
   bool bound = before == Stage::kBound;
-  SocketAddress from = cm::any_address(destination->sa_family, 0);
+  SocketAddress from = cm::any_address(to->storage.ss_family, 0);
   if (bound) {
     from = shown(id.abi.route.addr.src_storage);
   } else if (before != Stage::kIdle) {

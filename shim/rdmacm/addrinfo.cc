@@ -53,6 +53,11 @@ addrinfo resolver_hints(const rdma_addrinfo& hints) {
   if (hints.ai_flags & RAI_PASSIVE) out.ai_flags |= AI_PASSIVE;
   if (hints.ai_flags & RAI_NUMERICHOST) out.ai_flags |= AI_NUMERICHOST;
   out.ai_family = hints.ai_family;
+  if (hints.ai_family == AF_IB) {
+    // A GID is written as an IPv6 address, and an IPv4 address has a GID.
+    out.ai_family = AF_INET6;
+    out.ai_flags |= AI_V4MAPPED;
+  }
   out.ai_socktype = SOCK_STREAM;
   if (hints.ai_qp_type == IBV_QPT_UD || hints.ai_port_space == RDMA_PS_UDP) out.ai_socktype = SOCK_DGRAM;
   return out;
@@ -74,14 +79,23 @@ bool set_address(sockaddr*& to, socklen_t& size, const sockaddr* from, socklen_t
   return to != nullptr;
 }
 
+/// What was found, in the family that was asked for.
+bool set_found(const rdma_addrinfo& out, sockaddr*& to, socklen_t& size, const addrinfo& found) {
+  if (out.ai_family != AF_IB) return set_address(to, size, found.ai_addr, found.ai_addrlen);
+  auto address = cm::copy_address(found.ai_addr);
+  if (!address) return false;
+  sockaddr_ib ib = cm::infiniband_address(*address, static_cast<uint16_t>(out.ai_port_space));
+  return set_address(to, size, reinterpret_cast<const sockaddr*>(&ib), sizeof ib);
+}
+
 bool fill(rdma_addrinfo& out, const addrinfo* found, const rdma_addrinfo& hints) {
   set_types(out, hints);
   bool passive = hints.ai_flags & RAI_PASSIVE;
   bool fine = true;
   if (found) {
-    out.ai_family = found->ai_family;
-    fine = passive ? set_address(out.ai_src_addr, out.ai_src_len, found->ai_addr, found->ai_addrlen)
-                   : set_address(out.ai_dst_addr, out.ai_dst_len, found->ai_addr, found->ai_addrlen);
+    out.ai_family = hints.ai_family == AF_IB ? AF_IB : found->ai_family;
+    fine = passive ? set_found(out, out.ai_src_addr, out.ai_src_len, *found)
+                   : set_found(out, out.ai_dst_addr, out.ai_dst_len, *found);
     (passive ? out.ai_src_canonname : out.ai_dst_canonname) = clone_text(found->ai_canonname);
   } else {
     out.ai_family = hints.ai_src_addr ? hints.ai_src_addr->sa_family
@@ -100,7 +114,11 @@ void add_source(rdma_addrinfo& out) {
   auto destination = cm::copy_address(out.ai_dst_addr);
   if (!destination) return;
   auto source = cm::source_for(*destination, nullptr);
-  if (source) set_address(out.ai_src_addr, out.ai_src_len, source->get(), source->length);
+  if (!source) return;
+  addrinfo found{};
+  found.ai_addr = source->get();
+  found.ai_addrlen = source->length;
+  set_found(out, out.ai_src_addr, out.ai_src_len, found);
 }
 
 Outcome look_up(const char* node, const char* service, const rdma_addrinfo& hints, rdma_addrinfo** result) {
@@ -127,9 +145,12 @@ Outcome look_up(const char* node, const char* service, const rdma_addrinfo& hint
 Outcome resolve_names(const char* node, const char* service, const rdma_addrinfo* given, rdma_addrinfo** result) {
   if (!node && !service && !given) return failed(EINVAL);
   rdma_addrinfo hints = given ? *given : rdma_addrinfo{};
-  // InfiniBand addresses need a subnet manager to lead anywhere.
-  if (hints.ai_family != AF_UNSPEC && hints.ai_family != AF_INET && hints.ai_family != AF_INET6) {
-    return failed(EOPNOTSUPP);
+  switch (hints.ai_family) {
+    case AF_UNSPEC:
+    case AF_INET:
+    case AF_INET6:
+    case AF_IB: break;
+    default: return failed(EINVAL);
   }
   if (!consistent(hints)) return failed(EINVAL);
   return look_up(node, service, hints, result);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // rsockets. rsocket(7). They are ours unless only real devices are to be used.
 #include <fcntl.h>
+#include <infiniband/ib.h>
 
 #include <cstdarg>
 
@@ -72,7 +73,8 @@ int as_fd(Result<int> fd) {
 
 Result<int> make(int domain, int type, int protocol) {
   int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (domain != AF_INET && domain != AF_INET6) return Error{EAFNOSUPPORT};
+  bool by_gid = domain == AF_IB && kind == SOCK_STREAM;
+  if (domain != AF_INET && domain != AF_INET6 && !by_gid) return Error{EAFNOSUPPORT};
   bool stream = kind == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP);
   bool datagram = kind == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP);
   if (!stream && !datagram) return Error{kind == SOCK_STREAM || kind == SOCK_DGRAM ? EPROTONOSUPPORT : ESOCKTNOSUPPORT};

@@ -3,20 +3,20 @@
  *
  * A stream socket of the program keeps its kernel socket, under the descriptor that the program knows, and gets an
  * rsocket beside it. Calls on the descriptor go to the rsocket, until a connection that rsockets cannot make is made by
- * the kernel's TCP instead. A listener accepts from both. Datagram sockets, epoll sets and sockets that a forked child
- * inherits stay with the kernel. */
-#include <dlfcn.h>
+ * the kernel's TCP instead. A listener accepts from both. Datagram sockets and sockets that a forked child inherits
+ * stay with the kernel. */
+#include "preload.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <rdma/rsocket.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -24,47 +24,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_FDS 65536
-#define LISTENING (1 << 30)
-
-/* By the program's descriptor: 0, or the rsocket's descriptor + 1, perhaps with LISTENING. Nothing is freed, so that
- * calls race with close as harmlessly as they do on kernel sockets. */
-static _Atomic int sockets[MAX_FDS];
+_Atomic int preload_sockets[MAX_FDS];
 /* By the rsocket's descriptor: how many of the program's descriptors name it. */
 static _Atomic unsigned short names[MAX_FDS];
 
-#define REAL(name)                                           \
-  ({                                                         \
-    static _Atomic(__typeof__(&name)) real_##name;           \
-    if (!real_##name) real_##name = dlsym(RTLD_NEXT, #name); \
-    real_##name;                                             \
-  })
-
-/* rpoll asks the kernel by poll(2), also about the kernel's half of a listener. */
 static _Thread_local int inside;
 
-static int rpoll_inside(struct pollfd* fds, nfds_t count, int timeout) {
+int preload_rpoll(struct pollfd* fds, nfds_t count, int timeout) {
   ++inside;
   int found = rpoll(fds, count, timeout);
   --inside;
   return found;
 }
 
-static int known(int fd) { return fd >= 0 && fd < MAX_FDS ? atomic_load(&sockets[fd]) : 0; }
-static int rsocket_of(int entry) { return (entry & ~LISTENING) - 1; }
-/* The rsocket behind `fd`, or -1. */
-static int mapped(int fd) {
-  int entry = known(fd);
-  return entry ? rsocket_of(entry) : -1;
-}
-
 static void name_it(int fd, int rfd) {
   atomic_fetch_add(&names[rfd], 1);
-  atomic_store(&sockets[fd], rfd + 1);
+  atomic_store(&preload_sockets[fd], rfd + 1);
 }
 
 static void forget(int fd) {
-  int entry = fd >= 0 && fd < MAX_FDS ? atomic_exchange(&sockets[fd], 0) : 0;
+  int entry = fd >= 0 && fd < MAX_FDS ? atomic_exchange(&preload_sockets[fd], 0) : 0;
   if (!entry) return;
   int rfd = rsocket_of(entry);
   if (atomic_fetch_sub(&names[rfd], 1) == 1) rclose(rfd);
@@ -114,7 +93,7 @@ int listen(int fd, int backlog) {
   if (REAL(listen)(fd, backlog) != 0) return -1;
   if (rfd < 0) return 0;
   if (rlisten(rfd, backlog) == 0)
-    atomic_fetch_or(&sockets[fd], LISTENING);
+    atomic_fetch_or(&preload_sockets[fd], LISTENING);
   else
     forget(fd);
   return 0;
@@ -124,7 +103,7 @@ int listen(int fd, int backlog) {
 static int wait_for_either(int fd, int rfd) {
   struct pollfd both[2] = {{rfd, POLLIN, 0}, {fd, POLLIN, 0}};
   int nonblocking = rfcntl(rfd, F_GETFL) & O_NONBLOCK;
-  if (rpoll_inside(both, 2, nonblocking ? 0 : -1) < 0) return -1;
+  if (preload_rpoll(both, 2, nonblocking ? 0 : -1) < 0) return -1;
   return both[0].revents ? 1 : 0;
 }
 
@@ -148,6 +127,7 @@ int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
   int entry = known(fd);
   if (!(entry & LISTENING)) return REAL(accept4)(fd, address, length, flags);
   int kind = wait_for_either(fd, rsocket_of(entry));
+  preload_used(fd);
   if (kind < 0) return -1;
   if (kind == 0) return REAL(accept4)(fd, address, length, flags);
   int rfd = raccept(rsocket_of(entry), address, length);
@@ -171,6 +151,7 @@ int connect(int fd, const struct sockaddr* address, socklen_t length) {
 }
 
 int close(int fd) {
+  preload_closed(fd);
   forget(fd);
   return REAL(close)(fd);
 }
@@ -185,10 +166,11 @@ int shutdown(int fd, int how) {
 static int named_again(int from, int to) {
   int entry = known(from);
   if (to < 0 || to >= MAX_FDS || from == to) return to;
+  preload_closed(to);
   forget(to);
   if (entry) {
     name_it(to, rsocket_of(entry));
-    if (entry & LISTENING) atomic_fetch_or(&sockets[to], LISTENING);
+    if (entry & LISTENING) atomic_fetch_or(&preload_sockets[to], LISTENING);
   }
   return to;
 }
@@ -221,12 +203,28 @@ int fcntl64(int fd, int command, ...) {
   return control(fd, command, argument);
 }
 
+/* Only what says whether calls wait concerns an rsocket. */
+int ioctl(int fd, unsigned long request, ...) {
+  va_list list;
+  va_start(list, request);
+  void* argument = va_arg(list, void*);
+  va_end(list);
+  int rfd = mapped(fd);
+  int status = REAL(ioctl)(fd, request, argument);
+  if (rfd < 0 || status != 0 || request != FIONBIO) return status;
+  int flags = rfcntl(rfd, F_GETFL) & ~O_NONBLOCK;
+  return rfcntl(rfd, F_SETFL, *(int*)argument ? flags | O_NONBLOCK : flags);
+}
+
 /* --- data -------------------------------------------------------------------------------------------------------- */
 
 #define FORWARD(type, name, rname, parameters, arguments, rarguments) \
   type name parameters {                                              \
     int rfd = mapped(fd);                                             \
-    return rfd < 0 ? REAL(name) arguments : rname rarguments;         \
+    if (rfd < 0) return REAL(name) arguments;                         \
+    type status = rname rarguments;                                   \
+    preload_used(fd);                                                 \
+    return status;                                                    \
   }
 
 FORWARD(ssize_t, read, rread, (int fd, void* to, size_t size), (fd, to, size), (rfd, to, size))
@@ -326,7 +324,7 @@ static int wait_for(struct pollfd* fds, nfds_t count, int timeout) {
     if (!(entry & LISTENING)) all[count + i].fd = -1;
     all[i].revents = all[count + i].revents = 0;
   }
-  int found = rpoll_inside(all, 2 * count, timeout);
+  int found = preload_rpoll(all, 2 * count, timeout);
   if (found >= 0) found = 0;
   for (nfds_t i = 0; i < count && found >= 0; ++i) {
     fds[i].revents = all[i].revents | all[count + i].revents;

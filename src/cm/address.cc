@@ -40,6 +40,18 @@ std::optional<Place> search(const std::vector<Device*>& devices, const Gid& gid)
   return std::nullopt;
 }
 
+/// A group's or the wildcard is none of a host's GIDs.
+SocketAddress address_of(const sockaddr_ib& given) {
+  auto port = static_cast<uint16_t>(be64toh(given.sib_sid));
+  Gid gid;
+  memcpy(gid.raw.data(), given.sib_addr.sib_raw, sizeof gid.raw);
+  if (auto host = gid_to_address(gid, port, static_cast<uint32_t>(given.sib_scope_id))) return *host;
+  SocketAddress address = any_address(AF_INET6, port);
+  memcpy(&v6(address).sin6_addr, gid.raw.data(), sizeof gid.raw);
+  unmap(address);
+  return address;
+}
+
 bool belongs_to_this_host(const SocketAddress& local) {
   Fd probe(socket(family_of(local), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   SocketAddress address = local;
@@ -55,10 +67,30 @@ Result<SocketAddress> copy_address(const sockaddr* address) {
   switch (address->sa_family) {
     case AF_INET: copy.length = sizeof(sockaddr_in); break;
     case AF_INET6: copy.length = sizeof(sockaddr_in6); break;
+    case AF_IB: {
+      sockaddr_ib given;
+      memcpy(&given, address, sizeof given);
+      return address_of(given);
+    }
     default: return Error{EINVAL};
   }
   memcpy(&copy.storage, address, copy.length);
   return copy;
+}
+
+sockaddr_ib infiniband_address(const SocketAddress& address, uint16_t space) {
+  sockaddr_ib out{};
+  out.sib_family = AF_IB;
+  out.sib_pkey = 0xffff;
+  if (auto gid = address_to_gid(*address.get())) {
+    memcpy(out.sib_addr.sib_raw, gid->raw.data(), sizeof gid->raw);
+  } else if (family_of(address) == AF_INET6) {
+    memcpy(out.sib_addr.sib_raw, &v6(address).sin6_addr, sizeof out.sib_addr);
+  }
+  if (family_of(address) == AF_INET6) out.sib_scope_id = v6(address).sin6_scope_id;
+  out.sib_sid = htobe64(uint64_t{space} << 16 | port_of(address));
+  out.sib_sid_mask = ~uint64_t{0};
+  return out;
 }
 
 SocketAddress any_address(int family, uint16_t port) {

@@ -2,6 +2,8 @@
 // Socket addresses, and which device and which source address lead somewhere.
 #pragma once
 
+#include <infiniband/ib.h>
+
 #include <optional>
 #include <string>
 
@@ -11,8 +13,11 @@
 
 namespace vb::cm {
 
-/// A copy of a program's address; of another family than IPv4 and IPv6: EINVAL.
+/// A copy of a program's address. One of AF_IB is the IP address that its GID is, with the port in its service ID's
+/// last two bytes. EINVAL: another family.
 Result<SocketAddress> copy_address(const sockaddr* address);
+/// An IP address as one of AF_IB, in a port space's service IDs.
+sockaddr_ib infiniband_address(const SocketAddress& address, uint16_t space);
 /// 0.0.0.0 or ::, and `port` in host byte order.
 SocketAddress any_address(int family, uint16_t port);
 

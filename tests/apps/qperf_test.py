@@ -21,7 +21,7 @@ def start(suite, name):
     server = suite.start(suite.hosts.server, f"server of {name}", ["qperf", "-lp", port])
     server.must_listen(int(port))
     return suite.start(suite.hosts.client, name,
-                       ["qperf", "-lp", port, suite.hosts.address, "-cm1", "-t", "1"] + TESTS[name])
+                       ["qperf", "-lp", port, suite.hosts.address, "-cm1", "-t", "1", "-to", "60"] + TESTS[name])
 
 
 def qperf(suite):

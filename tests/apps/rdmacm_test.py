@@ -118,7 +118,7 @@ def mckey(suite, address, group):
         receiver.must_serve(MULTICAST_PORT)
     sender = suite.start(suite.hosts.client, "sender", ["mckey", "-b", own[suite.hosts.client], "-m", group, "-s"])
     for process in [sender] + receivers:
-        process.must_end_well(20)
+        process.must_end_well(SECONDS)
         if "data transfers complete" not in process.text():
             raise Failure(f"the {process.name} does not say that its test is complete")
 
@@ -161,6 +161,8 @@ def main():
     suite.case("ucmatose, migrated", ucmatose, suite, address, ["-m", "-c", "5"])
     suite.case("ucmatose, large messages", ucmatose, suite, address, ["-S", "1000000", "-C", "5"])
     suite.case("ucmatose, by address", ucmatose, suite, address, ["-f", "ip"])
+    gid = "::ffff:" + address
+    suite.case("ucmatose, by GID", ucmatose, suite, gid, ["-f", "gid"])
     suite.case("ucmatose, no messages", ucmatose, suite, address, ["-C", "0"])
     suite.case("ucmatose, nobody listens", ucmatose_refused, suite)
     suite.case("cmtime, 1000 connections", cmtime, suite, 1000)

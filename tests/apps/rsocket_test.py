@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """rsockets: Debian's programs for them, and sockets programs on librspreload.so."""
 
-import os
 import pathlib
 import random
+import subprocess
 import tempfile
 
+from harness import proc
 from harness.ports import free_port
-from harness.process import Failure
+from harness.process import Failure, eventually
 from harness.suite import Suite, need, options
+
+
+PYTHON = "/usr/bin/python3"
 
 
 def serve_and_ask(suite, server_command, client_command, seconds=60):
@@ -23,20 +27,20 @@ def serve_and_ask(suite, server_command, client_command, seconds=60):
     return client.text()
 
 
-def stream(suite, program, flags):
-    text = serve_and_ask(suite, [program] + flags, [program, "-s", suite.hosts.address] + flags)
+def stream(suite, program, flags, address=None):
+    address = address or suite.hosts.address
+    text = serve_and_ask(suite, [program, "-b", address] + flags, [program, "-s", address] + flags)
     rows = [line for line in text.splitlines() if line.rstrip().endswith(tuple("0123456789"))]
     if len(rows) < 1:
         raise Failure(f"{program} printed no result")
 
 
-def datagrams(suite, flags):
+def datagrams(suite, address, flags):
     """The server serves for ever; the client counts what comes back."""
     port = free_port()
-    server = suite.start(suite.hosts.server, "server", ["udpong", "-b", suite.hosts.address, "-p", str(port)] + flags)
+    server = suite.start(suite.hosts.server, "server", ["udpong", "-b", address, "-p", str(port)] + flags)
     server.must_serve(port)
-    client = suite.start(suite.hosts.client, "client",
-                         ["udpong", "-s", suite.hosts.address, "-p", str(port)] + flags)
+    client = suite.start(suite.hosts.client, "client", ["udpong", "-s", address, "-p", str(port)] + flags)
     client.must_end_well(60)
 
 
@@ -54,10 +58,10 @@ def copy_file(suite):
             raise Failure("the copy differs")
 
 
-def preload(suite, command):
-    """`command` with its sockets over rsockets."""
-    library = pathlib.Path(suite.options.preload)
-    return ["env", f"LD_PRELOAD={library}:{os.environ.get('LD_PRELOAD', '')}".rstrip(":")] + command
+def must_not_be_tcp(client, port):
+    """What rsockets cannot connect is connected by TCP, which would hide that they cannot."""
+    if port in proc.connected_ports(client.pid):
+        raise Failure(f"{client.name} is connected by TCP")
 
 
 def netcat(suite):
@@ -70,7 +74,13 @@ def netcat(suite):
                              preload_shell(suite, f"nc -l -N -p {port} >{copy} </dev/null"))
         server.must_serve(port)
         client = suite.start(suite.hosts.client, "client",
-                             preload_shell(suite, f"nc -N {suite.hosts.address} {port} <{source}"))
+                             preload_shell(suite, f"nc -N {suite.hosts.address} {port}"), stdin=subprocess.PIPE)
+        client.child.stdin.write(source.read_bytes())
+        client.child.stdin.flush()
+        if not eventually(lambda: copy.stat().st_size == source.stat().st_size, 60):
+            raise Failure("not all has arrived")
+        must_not_be_tcp(client, port)
+        client.child.stdin.close()
         client.must_end_well(60)
         server.must_end_well(10)
         if copy.read_bytes() != source.read_bytes():
@@ -87,11 +97,29 @@ def iperf(suite):
     server = suite.start(suite.hosts.server, "server", preload_shell(suite, f"iperf3 -s -1 -p {port}"))
     server.must_serve(port)
     client = suite.start(suite.hosts.client, "client",
-                         preload_shell(suite, f"iperf3 -c {suite.hosts.address} -p {port} -n 16M"))
+                         preload_shell(suite, f"iperf3 --forceflush -c {suite.hosts.address} -p {port} -t 1"))
+    if not eventually(lambda: "connected to" in client.text(), 60):
+        raise Failure("iperf3 does not connect")
+    must_not_be_tcp(client, port)
     client.must_end_well(60)
     server.must_end_well(10)
     if "iperf Done" not in client.text():
         raise Failure("iperf3 did not come to its end")
+
+
+def echo(suite):
+    """A program that waits by epoll, level-triggered and edge-triggered. Its server looks whether it is TCP."""
+    script = pathlib.Path(__file__).with_name("echo.py")
+    clients = []
+    for trigger, address in (("level", suite.hosts.address), ("edge", suite.hosts.address6)):
+        port = free_port()
+        server = suite.start(suite.hosts.server, f"{trigger}-triggered server",
+                             preload_shell(suite, f"{PYTHON} {script} server {address} {port} {trigger}"))
+        server.must_serve(port)
+        clients.append(suite.start(suite.hosts.client, f"client of the {trigger}-triggered server",
+                                   preload_shell(suite, f"{PYTHON} {script} client {address} {port} 8")))
+    for client in clients:
+        client.must_end_well(60)
 
 
 def main():
@@ -100,16 +128,23 @@ def main():
     suite = Suite(opts)
     few = ["-S", "all", "-I", "2", "-C", "5"]
     suite.case("rstream", stream, suite, "rstream", few)
-    for option in "abnv":
-        suite.case(f"rstream -T {option}", stream, suite, "rstream", ["-T", option, "-S", "40000", "-I", "20", "-C", "20"])
+    for variants in (["a", "r"], ["b"], ["n", "v"]):
+        flags = [word for option in variants for word in ("-T", option)]
+        suite.case(f"rstream {' '.join(flags)}", stream, suite, "rstream",
+                   flags + ["-S", "40000", "-I", "20", "-C", "20"])
+    suite.case("rstream, IPv6, keepalive", stream, suite, "rstream", few[2:] + ["-k", "2"], suite.hosts.address6)
+    gid = "::ffff:" + suite.hosts.address
+    suite.case("rstream -f gid", serve_and_ask, suite, ["rstream", "-f", "gid", "-b", gid] + few[2:],
+               ["rstream", "-f", "gid", "-s", gid] + few[2:])
     suite.case("riostream", stream, suite, "riostream", few)
     suite.case("riostream -T v", stream, suite, "riostream", ["-T", "v", "-S", "3000", "-I", "20"])
     suite.case("rcopy", copy_file, suite)
-    suite.case("udpong", datagrams, suite, ["-C", "100"])
-    suite.case("udpong -T e", datagrams, suite, ["-C", "100", "-T", "e"])
+    suite.case("udpong", datagrams, suite, suite.hosts.address, ["-C", "100"])
+    suite.case("udpong -T e, IPv6", datagrams, suite, suite.hosts.address6, ["-C", "100", "-T", "e"])
     if opts.preload:
         suite.case("netcat", netcat, suite)
         suite.case("iperf3", iperf, suite)
+        suite.case("an echo server with epoll", echo, suite)
     suite.finish()
 
 

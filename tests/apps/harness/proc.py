@@ -4,7 +4,7 @@
 import os
 import re
 
-LISTEN = "0A"
+ESTABLISHED, LISTEN = "01", "0A"
 
 
 def socket_inodes(pid):
@@ -40,6 +40,12 @@ def datagram_ports(pid):
     """The UDP ports that this process has bound: those of its connection manager's listeners among them."""
     own = socket_inodes(pid)
     return {int(row[1].split(":")[1], 16) for row in _sockets(pid, ("udp", "udp6")) if row[9] in own}
+
+
+def connected_ports(pid):
+    """The remote TCP ports that this process is connected to."""
+    own = socket_inodes(pid)
+    return {int(row[2].split(":")[1], 16) for row in _sockets(pid) if row[3] == ESTABLISHED and row[9] in own}
 
 
 def exists(pid):
