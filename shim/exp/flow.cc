@@ -49,8 +49,8 @@ ibv_flow_spec_ipv6 extended(const ibv_exp_flow_spec_ipv6& spec) {
   ibv_flow_spec_ipv6 now{};
   now.type = static_cast<ibv_flow_spec_type>(IBV_FLOW_SPEC_IPV6 | (spec.type & kInner));
   now.size = sizeof now;
-  std::memcpy(now.val.src_ip, spec.val.src_ip, sizeof spec.val);
-  std::memcpy(now.mask.src_ip, spec.mask.src_ip, sizeof spec.mask);
+  std::memcpy(static_cast<void*>(&now.val), &spec.val, sizeof spec.val);
+  std::memcpy(static_cast<void*>(&now.mask), &spec.mask, sizeof spec.mask);
   return now;
 }
 
