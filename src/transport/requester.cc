@@ -459,6 +459,7 @@ void Requester::give_back(uint32_t msn) {
 }
 
 void Requester::refused_not_connected(const wire::Packet& packet) {
+  if (qp_.relay) return qp_.fail(IBV_WC_RETRY_EXC_ERR);  // there is no such SRQ: that does not change
   rewind(packet.header.msn);
   retry_counts_ = true;
   start_timer(path::timeout_ns(qp_.path.timeout));

@@ -235,7 +235,9 @@ bool Responder::may_begin_early(size_t position) const {
   if (!qp_.can_receive() || !qp_.channel()->endpoint().traits().reads_in_order) return false;
   const Operation& operation = *pipeline_[position];
   const Operation& previous = *pipeline_[position - 1];
+  // What is gathered is not where it goes yet.
   return operation.packet.has(wire::kIndirect) && previous.state == Operation::kMoving && previous.left == 0 &&
+         !previous.gathered &&
          (previous.packet.header.kind == Kind::kRead) == (operation.packet.header.kind == Kind::kRead);
 }
 

@@ -16,14 +16,22 @@ using wire::Packet;
 
 namespace {
 
+unsigned flush_needs(uint32_t how) {
+  unsigned access = 0;
+  if (how & wire::kFlushVisible) access |= kFlushGlobal;
+  if (how & wire::kFlushToStorage) access |= kFlushPersistent;
+  return access;
+}
+
 /// What the target itself must grant.
-unsigned needs(Kind kind) {
-  switch (kind) {
+unsigned needs(const Packet& packet) {
+  switch (packet.header.kind) {
     case Kind::kWrite:
     case Kind::kAtomicWrite: return kRemoteWrite;
     case Kind::kRead: return kRemoteRead;
     case Kind::kCompareSwap:
     case Kind::kFetchAdd: return kRemoteAtomic;
+    case Kind::kFlush: return flush_needs(packet.atomic.reserved);
     default: return 0;
   }
 }
@@ -54,7 +62,7 @@ Responder::Outcome Responder::relay(const Packet& packet, Operation* operation) 
   if (early_) return Outcome::kLater;
   Kind kind = packet.header.kind;
   bool answers = is_answered_with_data(kind) || kind == Kind::kFlush;
-  if ((qp_.path.access & needs(kind)) != needs(kind) || (answers && qp_.path.max_dest_rd_atomic == 0)) {
+  if ((qp_.path.access & needs(packet)) != needs(packet) || (answers && qp_.path.max_dest_rd_atomic == 0)) {
     return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
   }
   if (packet.has(wire::kIndirect) && kind != Kind::kRead) return gather(packet, operation);

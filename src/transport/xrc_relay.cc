@@ -51,7 +51,7 @@ XrcRelay::Way* XrcRelay::way_to(uint32_t srqn) {
   qp.config.on_behalf_of = target_.qpn;
   qp.relay = this;
   // The first requester counts RNR retries: this one must not make any.
-  qp.path = {.dest_qpn = srqn, .timeout = 12, .retry_count = 3, .rnr_retry = 0, .max_rd_atomic = 1};
+  qp.path = {.dest_qpn = srqn, .timeout = 17, .retry_count = 7, .rnr_retry = 0, .max_rd_atomic = 1};
   target_.config.domain->join(*qpn >> kSlotBits);
   qp.config.lane->add(qp);
   const SocketAddress& here = home_.addresses.front();

@@ -148,8 +148,9 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
       silence(qp, guard);
       transport.detach();
       transport.reset();
-      transport.config.send_cq->forget(transport.qpn);
-      transport.config.recv_cq->forget(transport.qpn);
+      for (CompletionQueue* queue : {transport.config.send_cq, transport.config.recv_cq}) {
+        if (queue) queue->forget(transport.qpn);  // XRC has one of the two, or none
+      }
       transport.set_state(IBV_QPS_RESET);
       transport.mute = false;
       return;

@@ -143,8 +143,8 @@ class ErrorTableTest : public VerbsTest, public testing::WithParamInterface<Tabl
   }
 
   void TearDown() override {
-    if (a) a->drop_handles();
-    if (b) b->drop_handles();
+    if (a && is_datagram()) a->drop_handles();
+    if (b && is_datagram()) b->drop_handles();
     a.reset();
     b.reset();
     if (HasFailure())
