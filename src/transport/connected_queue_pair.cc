@@ -48,6 +48,8 @@ void ConnectedQueuePair::flush() {
 }
 
 void ConnectedQueuePair::cut_off() {
+  if (own_relay) own_relay->cut_off();
+  if (channel_ == &config.lane->loopback()) return;  // No peer holds it up: a write to a file takes its time.
   if (channel_ && channel_->alive()) {
     log(LogLevel::warn, "QP %06x: the peer does not let go of memory: the connection to it ends", qpn);
     return config.lane->lost(*channel_);

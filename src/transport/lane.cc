@@ -344,6 +344,7 @@ void Lane::cut_off(const void* object) {
       if (qp && qp->uses(object)) qp->cut_off();
     }
   }
+  if (stand_ins) stand_ins->cut_off(object);
 }
 
 void Lane::close() {

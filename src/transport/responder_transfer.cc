@@ -121,6 +121,10 @@ void Responder::abandon() {
   std::deque<std::unique_ptr<Operation>> pipeline;
   pipeline.swap(pipeline_);
   for (auto& operation : pipeline) {
+    if (operation->state == Operation::kRelayed) {  // It ends with its relay, which is cut off by itself.
+      pipeline_.push_back(std::move(operation));
+      continue;
+    }
     srq_ = operation->srq;
     receive_ = operation->receive;
     if (operation->has_receive) receive_error(operation->packet, IBV_WC_WR_FLUSH_ERR);

@@ -141,6 +141,12 @@ bool XrcRelay::quiet() const {
   return true;
 }
 
+void XrcRelay::cut_off() {
+  for (auto& [srqn, way] : ways_) {
+    if (!way->qp.quiet()) way->qp.cut_off();
+  }
+}
+
 void XrcRelay::close() {
   for (auto& [srqn, way] : ways_) remove(*way);
   ways_.clear();

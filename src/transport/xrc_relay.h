@@ -40,6 +40,8 @@ class XrcRelay {
   /// The target goes to ERR.
   void stop();
   bool quiet() const;
+  /// The members that hold up a request are not waited for any longer.
+  void cut_off();
   /// Forgets the ways to all SRQs. Must be quiet.
   void close();
 

@@ -81,6 +81,12 @@ void XrcStandIns::drop(uint32_t srqn) {
   std::erase_if(all_, [srqn](auto& each) { return each.first.first == srqn; });
 }
 
+void XrcStandIns::cut_off(const void* object) {
+  for (auto& [key, stand_in] : all_) {
+    if (stand_in->qp.uses(object)) stand_in->qp.cut_off();
+  }
+}
+
 void XrcStandIns::tick() {
   std::erase_if(all_, [](auto& each) { return each.second->over(); });
 }

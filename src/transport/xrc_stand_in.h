@@ -23,6 +23,8 @@ class XrcStandIns {
   bool receive(Channel& from, const wire::Packet& packet);
   /// Those of an SRQ that goes.
   void drop(uint32_t srqn);
+  /// QueuePair::cut_off for those that use this memory region, memory window or SRQ.
+  void cut_off(const void* object);
   /// Those whose peer is gone.
   void tick();
 
