@@ -243,6 +243,7 @@ int lnd_on_event(struct rdma_cm_id* id, struct rdma_cm_event* event) {
   const struct lnd_hello* theirs = NULL;
   int error = 0;
   if (event->event == RDMA_CM_EVENT_CONNECT_REQUEST) return asked(id, event);
+  if (!conn) return 0; /* the listener's */
   begin_handler(conn);
   switch (event->event) {
     case RDMA_CM_EVENT_ADDR_RESOLVED: error = rdma_resolve_route(id, 2000); break;

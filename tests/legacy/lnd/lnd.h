@@ -111,7 +111,7 @@ struct lnd_conn {
   struct ib_cq* cq;
   struct ib_mr* dma_mr;
   u32 lkey;
-  struct list_head queue, waiting, bulks;
+  struct list_head queue, waiting;
   int credits, owed; /* that we may send; that we have to give back */
   int receives, sends;
   int handlers; /* of the connection manager, that run: what they stand on stays */
