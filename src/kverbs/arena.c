@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* Address space, not memory: pages come to be when they are touched. */
-enum { kPages = 1 << 20, kSmallest = 5, kLargest = 11, kWorthGivingBack = 64 };
+enum { kPages = 1 << 20, kSmallest = 5, kLargest = 11, kWorthGivingBack = 64, kAlignment = 4 << 20 };
 
 struct object {
   struct object* next;
@@ -26,7 +26,10 @@ static void open_arena(void) {
   size_t size = (size_t)kPages << PAGE_SHIFT;
   file = memfd_create("verbatim-kmod", MFD_CLOEXEC);
   BUG_ON(file < 0 || ftruncate(file, (off_t)size) != 0);
-  base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+  char* space = mmap(NULL, size + kAlignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  BUG_ON(space == MAP_FAILED);
+  /* Runs of a power of two are aligned as they are in the kernel. */
+  base = mmap(PTR_ALIGN(space, kAlignment), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, file, 0);
   BUG_ON(base == MAP_FAILED);
   pages =
       mmap(NULL, kPages * sizeof *pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -36,7 +36,7 @@ void kv_learn_names(struct kv_cm_id* id) {
 /* Lists lock held. */
 static void append(struct kv_cm_id* id, struct queued_event* event) {
   list_add_tail(&event->entry, &id->events);
-  queue_work(system_wq, &id->work);
+  queue_work(kv_library_wq(), &id->work);
 }
 
 static void copy(struct queued_event* to, const struct ucm_event* from) {
@@ -80,6 +80,7 @@ static void take(struct ucm_event* event) {
   BUG_ON(!copied);
   copy(copied, event);
   if (event->request) copied->request = adopt(id, event->request);
+  BUG_ON(event->request && !copied->request);
   mutex_lock(&lists_lock);
   if (!id->dying) {
     append(id, copied);
@@ -114,7 +115,7 @@ void kv_drop_event(struct queued_event* event) {
   if (event->request) {
     event->request->dying = true;
     INIT_WORK(&event->request->work, end_request);
-    queue_work(system_wq, &event->request->work);
+    queue_work(kv_library_wq(), &event->request->work);
   }
   free(event);
 }

@@ -34,7 +34,7 @@ void kv_completion(struct kv_cq* cq) {
   } else if (cq->where == IB_POLL_SOFTIRQ) {
     serve_all(cq);
   } else {
-    queue_work(system_wq, &cq->work); /* functions that sleep must not hold up other CQs of the vector */
+    queue_work(kv_library_wq(), &cq->work); /* functions that sleep must not hold up other CQs of the vector */
   }
 }
 

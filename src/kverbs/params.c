@@ -53,9 +53,7 @@ static int set_array(const struct kv_param* param, const char* value) {
 int kv_param_set(const char* name, const char* value) {
   for (struct kv_param* param = params; param; param = param->next) {
     if (strcmp(param->name, name) != 0) continue;
-    if (param->type == KV_charp && param->room && param->size == param->room) { /* module_param_string */
-      return kv_strlcpy(param->value, value, param->room) < param->room ? 0 : -ENOSPC;
-    }
+    if (param->type == KV_string) return kv_strscpy(param->value, value, param->size) < 0 ? -ENOSPC : 0;
     return param->room ? set_array(param, value) : set_one(param, param->value, value);
   }
   return -ENOENT;

@@ -52,18 +52,24 @@ static int sleep_until(wait_queue_head_t* queue, u32 seen, u64 end) {
   return error == ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 
-int kv_sleep(wait_queue_head_t* queue, u32 seen, u64 end, int interruptible) {
+static void say_where(wait_queue_head_t* queue) {
   struct task_struct* task = current;
-  /* Said before the signal is looked at: whoever signals sets the flag first, and then wakes what is said here. */
   pthread_mutex_lock(&task->lock);
-  bool pending = interruptible && task->signaled;
   task->sleeping_in = queue;
   pthread_mutex_unlock(&task->lock);
-  int result = pending ? -ERESTARTSYS : sleep_until(queue, seen, end);
-  pthread_mutex_lock(&task->lock);
-  task->sleeping_in = NULL;
-  pthread_mutex_unlock(&task->lock);
-  return result;
+}
+
+u32 kv_wait_begin(wait_queue_head_t* queue) {
+  say_where(queue);
+  return __atomic_load_n(&queue->wakes, __ATOMIC_SEQ_CST);
+}
+
+void kv_wait_end(void) { say_where(NULL); }
+
+/* Whoever signals sets the flag first, and then wakes the queue that was said before this looks. */
+int kv_sleep(wait_queue_head_t* queue, u32 seen, u64 end, int interruptible) {
+  if (interruptible && signal_pending(current)) return -ERESTARTSYS;
+  return sleep_until(queue, seen, end);
 }
 
 /* The count is the futex. Who sees it may free the completion, so nothing is read of it afterwards: a wake-up takes an

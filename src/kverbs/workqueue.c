@@ -184,11 +184,21 @@ void destroy_workqueue(struct workqueue_struct* queue) {
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct workqueue_struct* system_queue;
-static void make_system_queue(void) { system_queue = kv_workqueue(0, "events"); }
+static struct workqueue_struct *system_queue, *library_queue;
+static void make_queues(void) {
+  system_queue = kv_workqueue(0, "events");
+  library_queue = kv_workqueue(0, "verbatim");
+}
+
 struct workqueue_struct* kv_system_wq(void) {
-  pthread_once(&once, make_system_queue);
+  pthread_once(&once, make_queues);
   return system_queue;
+}
+
+/* Not the modules': whoever flushes that one must not wait for handlers, least of all in a handler. */
+struct workqueue_struct* kv_library_wq(void) {
+  pthread_once(&once, make_queues);
+  return library_queue;
 }
 
 static void due(struct timer_list* timer) {

@@ -19,6 +19,32 @@ from kmod import HEADERS, Failure, Module, Suite, options  # noqa: E402
 BREAKS = pathlib.Path(__file__).resolve().parent / "breaks"
 
 
+# What consumers look for with grep: a line, and another one at most so many lines behind it.
+SEARCHED = {
+    "rdma/ib_verbs.h": [
+        ("struct ib_cq *ib_create_cq(struct ib_device *device,", "const struct ib_cq_init_attr *cq_attr);", 4),
+        ("struct ib_atomic_wr {", "", 0), ("IB_PD_UNSAFE_GLOBAL_RKEY", "", 0), ("ib_get_dma_mr", "", 0),
+        ("static inline void ib_destroy_cq", "", 0)],
+    "rdma/rdma_cm.h": [
+        ("struct rdma_cm_id *rdma_create_id(struct net *net,", "ib_qp_type qp_type);", 2),
+        ("rdma_set_service_type(struct rdma_cm_id *id, int tos)", "", 0),
+        ("int rdma_reject(", "u8 reason);", 1)],
+}
+
+
+def search_text():
+    missing = []
+    for name, searches in SEARCHED.items():
+        lines = (HEADERS / name).read_text().splitlines()
+        for first, second, distance in searches:
+            found = any(first in line and any(second in near for near in lines[i:i + distance + 1])
+                        for i, line in enumerate(lines))
+            if not found:
+                missing.append(f"{name}: {first} ... {second}")
+    if missing:
+        raise Failure("not found: " + "; ".join(missing))
+
+
 class Level:
     """A break's file, at the last level before it or at the first behind it."""
 
@@ -78,6 +104,7 @@ def run_all(suite, levels, provider):
 
 def main():
     suite = Suite(options(__doc__, kmod=""))
+    suite.case("have the text that is searched for", search_text)
     with tempfile.TemporaryDirectory() as folder:
         levels = [Level(file, after, pathlib.Path(folder)) for file in sorted(BREAKS.glob("*.c")) for after in (0, 1)]
         suite.case("compile, or do not", build_all, levels)

@@ -23,7 +23,7 @@ static inline void module_put(struct module* module) { (void)module; }
 #define module_exit(function) void cleanup_module(void) __attribute__((alias(#function), visibility("default")));
 #define late_initcall module_init
 
-enum kv_param_type { KV_int, KV_uint, KV_long, KV_ulong, KV_short, KV_ushort, KV_byte, KV_bool, KV_charp };
+enum kv_param_type { KV_int, KV_uint, KV_long, KV_ulong, KV_short, KV_ushort, KV_byte, KV_bool, KV_charp, KV_string };
 #define KV_invbool KV_bool
 struct kv_param {
   const char* name;
@@ -44,7 +44,7 @@ void kv_param_add(struct kv_param* param);
 #define module_param(variable, type, mode) module_param_named(variable, variable, type, mode)
 #define module_param_array(variable, type, counter, mode) \
   KV_PARAM(variable, type, (void*)(variable), sizeof((variable)[0]), (unsigned int*)(counter), ARRAY_SIZE(variable))
-#define module_param_string(label, text, length, mode) KV_PARAM(label, charp, (void*)(text), length, NULL, length)
+#define module_param_string(label, text, length, mode) KV_PARAM(label, string, (void*)(text), length, NULL, 0)
 
 #define MODULE_AUTHOR(text) struct kv_module_text
 #define MODULE_DESCRIPTION(text) struct kv_module_text

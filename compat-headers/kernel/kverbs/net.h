@@ -2,10 +2,27 @@
 /* Addresses, interfaces, network namespaces, as far as consumers of the connection manager name them. */
 #ifndef KVERBS_NET_H
 #define KVERBS_NET_H
-#include <arpa/inet.h>
 #include <kverbs/base.h>
+/* Only the types are wanted of the C library's headers: these names are free in the kernel, and taken by its modules. */
+#define accept kv_libc_accept
+#define bind kv_libc_bind
+#define connect kv_libc_connect
+#define listen kv_libc_listen
+#define recv kv_libc_recv
+#define send kv_libc_send
+#define shutdown kv_libc_shutdown
+#define socket kv_libc_socket
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#undef accept
+#undef bind
+#undef connect
+#undef listen
+#undef recv
+#undef send
+#undef shutdown
+#undef socket
 
 struct net {
   int unused;

@@ -153,8 +153,9 @@ static inline int kref_put(struct kref* ref, void (*release)(struct kref*)) {
   return 1;
 }
 
-/* A wait queue is a number that every wake-up changes. A waiter reads it, looks at its condition, and sleeps only while
- * the number is still what it read: the condition is evaluated without any lock, and no wake-up is lost. */
+/* A wait queue is a number that every wake-up changes. A waiter says where it waits and reads the number, looks at its
+ * condition, and sleeps only while the number is still what it read: the condition is evaluated without any lock, and no
+ * wake-up is lost. */
 struct wait_queue_head {
   u32 wakes;
   u32 sleepers;
@@ -174,24 +175,28 @@ void kv_wake(wait_queue_head_t* queue);
 #define wake_up_interruptible(queue) kv_wake(queue)
 #define wake_up_interruptible_all(queue) kv_wake(queue)
 
+/* From kv_wait_begin to kv_wait_end wake_up_process, kthread_stop and signals find this thread. */
+u32 kv_wait_begin(wait_queue_head_t* queue);
+void kv_wait_end(void);
 /** Sleeps until the queue is woken, `end` (of kv_deadline; 0 for never) has passed or, if interruptible, a signal came.
  * Gives 0, -ETIMEDOUT or -ERESTARTSYS. */
 int kv_sleep(wait_queue_head_t* queue, u32 seen, u64 end, int interruptible);
-u64 kv_deadline(long jiffies); /* monotonic nanoseconds */
-long kv_jiffies_left(u64 end); /* at least 1 until the deadline has passed, then 0 */
-#define KV_WAIT(queue, condition, end, interruptible)                  \
-  __extension__({                                                      \
-    int kv_result = 0;                                                 \
-    for (;;) {                                                         \
-      u32 kv_seen = __atomic_load_n(&(queue).wakes, __ATOMIC_SEQ_CST); \
-      if (condition) {                                                 \
-        kv_result = 0;                                                 \
-        break;                                                         \
-      }                                                                \
-      if (kv_result) break;                                            \
-      kv_result = kv_sleep(&(queue), kv_seen, end, interruptible);     \
-    }                                                                  \
-    kv_result;                                                         \
+u64 kv_deadline(long timeout);  /* of jiffies from now, in monotonic nanoseconds */
+long kv_jiffies_left(u64 end);  /* at least 1 until the deadline has passed, then 0 */
+#define KV_WAIT(queue, condition, end, interruptible)              \
+  __extension__({                                                  \
+    int kv_result = 0;                                             \
+    for (;;) {                                                     \
+      u32 kv_seen = kv_wait_begin(&(queue));                       \
+      if (condition) {                                             \
+        kv_result = 0;                                             \
+        break;                                                     \
+      }                                                            \
+      if (kv_result) break;                                        \
+      kv_result = kv_sleep(&(queue), kv_seen, end, interruptible); \
+    }                                                              \
+    kv_wait_end();                                                 \
+    kv_result;                                                     \
   })
 #define KV_WAIT_TIMEOUT(queue, condition, timeout, interruptible)                      \
   __extension__({                                                                      \

@@ -8,7 +8,6 @@
 #include <kverbs/module.h>
 #include <kverbs/net.h>
 
-/* clang-format off: consumers look for some of these declarations with grep, across lines. */
 
 /* Devices. */
 #define ib_register_client(client) ((client)->kv_add_refuses = KV_SINCE(5, 8, 0), kv_register_client(client))
@@ -90,9 +89,6 @@ static inline struct ib_cq* kv_create_cq_plain(struct ib_device* device, ib_comp
 
 int kv_destroy_cq(struct ib_cq* cq);
 static inline int ib_destroy_cq(struct ib_cq* cq) { return kv_destroy_cq(cq); }
-/* Since 5.2 consumers find it in this form:
-static inline void ib_destroy_cq(struct ib_cq *cq)
- */
 int ib_resize_cq(struct ib_cq* cq, int cqe) KV_SYMBOL(resize_cq);
 int ib_poll_cq(struct ib_cq* cq, int n, struct ib_wc* wc) KV_SYMBOL(poll_cq);
 int ib_req_notify_cq(struct ib_cq* cq, enum ib_cq_notify_flags flags) KV_SYMBOL(req_notify_cq);
@@ -174,5 +170,14 @@ static inline void rdma_ah_set_grh(struct rdma_ah_attr* attr, union ib_gid* dgid
 }
 #endif
 
-/* clang-format on */
+/* Some consumers search this text to learn what there is. What they look for, in the form in which they look for it:
+struct ib_cq *ib_create_cq(struct ib_device *device,
+			   ib_comp_handler comp_handler,
+			   void (*event_handler)(struct ib_event *, void *),
+			   void *cq_context,
+			   const struct ib_cq_init_attr *cq_attr);
+static inline void ib_destroy_cq(struct ib_cq *cq)
+struct ib_atomic_wr {
+ */
+
 #endif

@@ -97,7 +97,6 @@ struct rdma_cm_id {
   u32 port_num;
 };
 
-/* clang-format off: consumers look for some of these declarations with grep, across lines. */
 struct rdma_cm_id* rdma_create_id(struct net* net, rdma_cm_event_handler event_handler, void* context,
                                   enum rdma_ucm_port_space ps, enum ib_qp_type qp_type);
 struct rdma_cm_id* kv_rdma_create_id(rdma_cm_event_handler handler, void* context, int ps, int qp_type);
@@ -107,7 +106,6 @@ struct rdma_cm_id* kv_rdma_create_id(rdma_cm_event_handler handler, void* contex
 #define kv_rdma_create_id4 kv_rdma_create_id
 #define kv_rdma_create_id5(net, handler, context, ps, qp_type) \
   ((void)(net), kv_rdma_create_id(handler, context, ps, qp_type))
-/* clang-format on */
 
 void rdma_destroy_id(struct rdma_cm_id* id) KV_SYMBOL(rdma_destroy_id);
 int rdma_bind_addr(struct rdma_cm_id* id, struct sockaddr* address) KV_SYMBOL(rdma_bind_addr);
@@ -134,10 +132,7 @@ void rdma_unlock_handler(struct rdma_cm_id* id) KV_SYMBOL(rdma_unlock_handler);
 int rdma_listen(struct rdma_cm_id* id, int backlog) KV_SYMBOL(rdma_listen);
 int rdma_accept(struct rdma_cm_id* id, struct rdma_conn_param* param) KV_SYMBOL(rdma_accept);
 int rdma_notify(struct rdma_cm_id* id, enum ib_event_type event) KV_SYMBOL(rdma_notify);
-/* clang-format off
-int rdma_reject(struct rdma_cm_id *id, const void *private_data, u8 private_data_len,
-		u8 reason);
- * clang-format on: the form since 5.8. The reason is that of a consumer; no other can be sent from user space. */
+/* The form with a reason is that since 5.8. The reason is that of a consumer; no other can be sent from user space. */
 int kv_rdma_reject(struct rdma_cm_id* id, const void* data, u8 length);
 #define rdma_reject(...) KV_ARITY(kv_rdma_reject, __VA_ARGS__)
 #define kv_rdma_reject3 kv_rdma_reject
@@ -153,9 +148,7 @@ void rdma_leave_multicast(struct rdma_cm_id* id, struct sockaddr* address) KV_SY
 int kv_rdma_set(struct rdma_cm_id* id, int option, unsigned int value);
 enum { KV_SET_TOS, KV_SET_REUSEADDR, KV_SET_AFONLY, KV_SET_ACK_TIMEOUT, KV_SET_MIN_RNR_TIMER };
 #if KV_SINCE(2, 6, 24)
-/* clang-format off */
 void rdma_set_service_type(struct rdma_cm_id *id, int tos) KV_SYMBOL(rdma_set_service_type);
-/* clang-format on */
 #endif
 #if KV_SINCE(3, 10, 0)
 static inline int rdma_set_reuseaddr(struct rdma_cm_id* id, int on) { return kv_rdma_set(id, KV_SET_REUSEADDR, !!on); }
@@ -174,5 +167,14 @@ static inline int rdma_set_min_rnr_timer(struct rdma_cm_id* id, u8 timer) {
 #define rdma_consumer_reject_data(id, event, length) \
   ((void)(id), *(length) = (event)->param.conn.private_data_len, (event)->param.conn.private_data)
 #define rdma_is_consumer_reject(id, reason) ((void)(id), (reason) == 28)
+
+/* Some consumers search this text to learn what there is. What they look for, in the form in which they look for it:
+struct rdma_cm_id *rdma_create_id(struct net *net,
+				  rdma_cm_event_handler event_handler, void *context,
+				  enum rdma_ucm_port_space ps, enum ib_qp_type qp_type);
+void rdma_set_service_type(struct rdma_cm_id *id, int tos);
+int rdma_reject(struct rdma_cm_id *id, const void *private_data, u8 private_data_len,
+		u8 reason);
+ */
 
 #endif
