@@ -29,7 +29,8 @@ static void open_arena(void) {
   char* space = mmap(NULL, size + kAlignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   BUG_ON(space == MAP_FAILED);
   /* Runs of a power of two are aligned as they are in the kernel. */
-  base = mmap(PTR_ALIGN(space, kAlignment), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, file, 0);
+  base =
+      mmap(PTR_ALIGN(space, kAlignment), size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, file, 0);
   BUG_ON(base == MAP_FAILED);
   pages =
       mmap(NULL, kPages * sizeof *pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

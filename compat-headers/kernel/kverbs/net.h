@@ -3,7 +3,8 @@
 #ifndef KVERBS_NET_H
 #define KVERBS_NET_H
 #include <kverbs/base.h>
-/* Only the types are wanted of the C library's headers: these names are free in the kernel, and taken by its modules. */
+/* Only the types are wanted of the C library's headers: these names are free in the kernel, and taken by its modules.
+ */
 #define accept kv_libc_accept
 #define bind kv_libc_bind
 #define connect kv_libc_connect

@@ -154,8 +154,8 @@ static inline int kref_put(struct kref* ref, void (*release)(struct kref*)) {
 }
 
 /* A wait queue is a number that every wake-up changes. A waiter says where it waits and reads the number, looks at its
- * condition, and sleeps only while the number is still what it read: the condition is evaluated without any lock, and no
- * wake-up is lost. */
+ * condition, and sleeps only while the number is still what it read: the condition is evaluated without any lock, and
+ * no wake-up is lost. */
 struct wait_queue_head {
   u32 wakes;
   u32 sleepers;
@@ -181,8 +181,8 @@ void kv_wait_end(void);
 /** Sleeps until the queue is woken, `end` (of kv_deadline; 0 for never) has passed or, if interruptible, a signal came.
  * Gives 0, -ETIMEDOUT or -ERESTARTSYS. */
 int kv_sleep(wait_queue_head_t* queue, u32 seen, u64 end, int interruptible);
-u64 kv_deadline(long timeout);  /* of jiffies from now, in monotonic nanoseconds */
-long kv_jiffies_left(u64 end);  /* at least 1 until the deadline has passed, then 0 */
+u64 kv_deadline(long timeout); /* of jiffies from now, in monotonic nanoseconds */
+long kv_jiffies_left(u64 end); /* at least 1 until the deadline has passed, then 0 */
 #define KV_WAIT(queue, condition, end, interruptible)              \
   __extension__({                                                  \
     int kv_result = 0;                                             \

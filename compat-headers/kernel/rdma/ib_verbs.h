@@ -8,7 +8,6 @@
 #include <kverbs/module.h>
 #include <kverbs/net.h>
 
-
 /* Devices. */
 #define ib_register_client(client) ((client)->kv_add_refuses = KV_SINCE(5, 8, 0), kv_register_client(client))
 int kv_register_client(struct ib_client* client);
@@ -172,10 +171,10 @@ static inline void rdma_ah_set_grh(struct rdma_ah_attr* attr, union ib_gid* dgid
 
 /* Some consumers search this text to learn what there is. What they look for, in the form in which they look for it:
 struct ib_cq *ib_create_cq(struct ib_device *device,
-			   ib_comp_handler comp_handler,
-			   void (*event_handler)(struct ib_event *, void *),
-			   void *cq_context,
-			   const struct ib_cq_init_attr *cq_attr);
+                           ib_comp_handler comp_handler,
+                           void (*event_handler)(struct ib_event *, void *),
+                           void *cq_context,
+                           const struct ib_cq_init_attr *cq_attr);
 static inline void ib_destroy_cq(struct ib_cq *cq)
 struct ib_atomic_wr {
  */

@@ -148,7 +148,7 @@ void rdma_leave_multicast(struct rdma_cm_id* id, struct sockaddr* address) KV_SY
 int kv_rdma_set(struct rdma_cm_id* id, int option, unsigned int value);
 enum { KV_SET_TOS, KV_SET_REUSEADDR, KV_SET_AFONLY, KV_SET_ACK_TIMEOUT, KV_SET_MIN_RNR_TIMER };
 #if KV_SINCE(2, 6, 24)
-void rdma_set_service_type(struct rdma_cm_id *id, int tos) KV_SYMBOL(rdma_set_service_type);
+void rdma_set_service_type(struct rdma_cm_id* id, int tos) KV_SYMBOL(rdma_set_service_type);
 #endif
 #if KV_SINCE(3, 10, 0)
 static inline int rdma_set_reuseaddr(struct rdma_cm_id* id, int on) { return kv_rdma_set(id, KV_SET_REUSEADDR, !!on); }
@@ -170,11 +170,11 @@ static inline int rdma_set_min_rnr_timer(struct rdma_cm_id* id, u8 timer) {
 
 /* Some consumers search this text to learn what there is. What they look for, in the form in which they look for it:
 struct rdma_cm_id *rdma_create_id(struct net *net,
-				  rdma_cm_event_handler event_handler, void *context,
-				  enum rdma_ucm_port_space ps, enum ib_qp_type qp_type);
+                                  rdma_cm_event_handler event_handler, void *context,
+                                  enum rdma_ucm_port_space ps, enum ib_qp_type qp_type);
 void rdma_set_service_type(struct rdma_cm_id *id, int tos);
 int rdma_reject(struct rdma_cm_id *id, const void *private_data, u8 private_data_len,
-		u8 reason);
+                u8 reason);
  */
 
 #endif

@@ -194,8 +194,8 @@ static void refuse(struct rdma_cm_id* id) {
 #endif
 }
 
-/* When two ask each other at once the request of the lower number goes on; the other may still arrive when the connection
- * stands. A node that was started anew has lost what it had: the old connection goes. */
+/* When two ask each other at once the request of the lower number goes on; the other may still arrive when the
+ * connection stands. A node that was started anew has lost what it had: the old connection goes. */
 static bool may_enter(struct lnd_conn* conn) {
   struct lnd_conn* old = conn->peer->conn;
   if (old && old->state == LND_CONNECTING && old->active && lnd_nid < conn->peer - lnd_peers) return false;
@@ -314,7 +314,8 @@ static struct lnd_conn* next_to_destroy(void) {
 /* Lock held: one whose queue pair must be stopped. */
 static struct lnd_conn* next_to_stop(void) {
   struct lnd_conn* conn;
-  list_for_each_entry(conn, &lnd_conns, entry) if (conn->state == LND_CLOSING && !conn->gone && !conn->handlers) return conn;
+  list_for_each_entry(conn, &lnd_conns,
+                      entry) if (conn->state == LND_CLOSING && !conn->gone && !conn->handlers) return conn;
   return NULL;
 }
 

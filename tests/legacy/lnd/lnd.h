@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A network driver in the manner of Lustre's: nodes find each other by number and connect on demand; small messages with
- * credits; bulk PUT and GET by RDMA WRITE; keepalive; a new connection after death. One source for all API levels. */
+/* A network driver in the manner of Lustre's: nodes find each other by number and connect on demand; small messages
+ * with credits; bulk PUT and GET by RDMA WRITE; keepalive; a new connection after death. One source for all API levels.
+ */
 #ifndef LEGACY_LND_H
 #define LEGACY_LND_H
 #include <linux/completion.h>

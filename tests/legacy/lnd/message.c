@@ -248,7 +248,8 @@ static void serve(struct lnd_conn* conn) {
 
 static struct lnd_conn* next_ready(void) {
   struct lnd_conn* conn;
-  list_for_each_entry(conn, &lnd_conns, entry) if (conn->ready && conn->cq && conn->state != LND_CONNECTING) return conn;
+  list_for_each_entry(conn, &lnd_conns,
+                      entry) if (conn->ready && conn->cq && conn->state != LND_CONNECTING) return conn;
   return NULL;
 }
 

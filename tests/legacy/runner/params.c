@@ -24,7 +24,8 @@ static char written[64];
 
 static int show(struct seq_file* m, void* unused) {
   unsigned int i;
-  seq_printf(m, "number=%d small=%u flag=%d text=%s name=%s written=%s list=", number, small, flag, text, name, written);
+  seq_printf(m, "number=%d small=%u flag=%d text=%s name=%s written=%s list=", number, small, flag, text, name,
+             written);
   for (i = 0; i < listed; i++) seq_printf(m, "%d;", list[i]);
   seq_puts(m, "\n");
   return 0;
@@ -43,8 +44,11 @@ static ssize_t take(struct file* file, const char __user* from, size_t n, loff_t
   return n;
 }
 
-static const struct proc_ops ops = {
-    .proc_open = open_entry, .proc_read = seq_read, .proc_lseek = seq_lseek, .proc_release = single_release, .proc_write = take};
+static const struct proc_ops ops = {.proc_open = open_entry,
+                                    .proc_read = seq_read,
+                                    .proc_lseek = seq_lseek,
+                                    .proc_release = single_release,
+                                    .proc_write = take};
 
 static int __init params_init(void) { return proc_create("params", 0644, NULL, &ops) ? 0 : -ENOMEM; }
 static void __exit params_exit(void) {
