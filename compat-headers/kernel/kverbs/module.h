@@ -25,6 +25,7 @@ static inline void module_put(struct module* module) { (void)module; }
 
 enum kv_param_type { KV_int, KV_uint, KV_long, KV_ulong, KV_short, KV_ushort, KV_byte, KV_bool, KV_charp, KV_string };
 #define KV_invbool KV_bool
+#define KV__Bool KV_bool /* what <stdbool.h> makes of bool before it is pasted */
 struct kv_param {
   const char* name;
   enum kv_param_type type;
