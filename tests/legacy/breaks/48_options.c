@@ -3,8 +3,8 @@
  * break: options of an identifier
  * version: 2.6.24
  * before: -
- * after: `rdma_set_service_type`; `rdma_set_reuseaddr` (3.10), `rdma_set_ack_timeout` (5.1), `rdma_set_min_rnr_timer`
- * (5.15) here: by level; a minimal RNR timer is refused
+ * after: `rdma_set_service_type`; `rdma_set_reuseaddr` (3.10), `rdma_set_ack_timeout` (5.1), a minimal RNR timer (5.15)
+ * here: by level; a minimal RNR timer is refused
  */
 #include "row.h"
 

@@ -95,12 +95,17 @@ SendWr datagram_by_foreign_handle(const Ends& ends) {
   return to(ends.a.make_ah_in_other_pd(ends.at_b.gid), ends.at_b.qpn, a_send(ends));
 }
 SendWr datagram_with_bad_qkey(const Ends& ends) { return datagram(ends, a_send(ends), kQkey ^ 1); }
-SendWr datagram_to_nobody(const Ends& ends) { return to(ends.a_to_b, ends.at_b.qpn ^ 1, a_send(ends)); }
+SendWr datagram_to_nobody(const Ends& ends) { return to(ends.a_to_b, ends.at_b.qpn ^ 0x550, a_send(ends)); }
 
 RecvWr large_enough(const Ends& ends) { return recv_wr(101, {ends.at_b.sge(0, 4096)}); }
 RecvWr too_small(const Ends& ends) { return recv_wr(101, {ends.at_b.sge(0, 63)}); }
 RecvWr too_small_for_header(const Ends& ends) { return recv_wr(101, {ends.at_b.sge(0, kGrh + 63)}); }
 RecvWr receive_bad_key(const Ends& ends) { return recv_wr(101, {bad_key(ends.at_b)}); }
+RecvWr receive_datagram_bad_key(const Ends& ends) {
+  ibv_sge sge = bad_key(ends.at_b);
+  sge.length = kGrh + 64;
+  return recv_wr(101, {sge});
+}
 RecvWr receive_read_only(const Ends& ends) {
   const Region region = ends.b.reg(0, 4096, IBV_ACCESS_REMOTE_READ);
   return recv_wr(101, {{region.addr, 64, region.lkey}});
@@ -318,7 +323,7 @@ const std::vector<ErrorRow> kRows = {
      IBV_QPT_UD,
      "SEND to a receive with an L_Key that does not exist",
      a_datagram,
-     receive_bad_key,
+     receive_datagram_bad_key,
      nullptr,
      {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_PROT_ERR, kErr}},
 };
