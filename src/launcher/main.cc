@@ -134,7 +134,7 @@ int start(bool only_print, const std::vector<std::string>& command, const Values
   Variables variables = loader_variables(directory);
   if (!set_options(values, variables)) return kUsageError;
   take_options(variables);
-  // A library that libfabric needs would take the program's signal handlers for its own for as long as it is loaded.
+  // A library of libfabric's oldest provider ends the process at SIGTERM and others, unless it is told not to.
   variables.emplace_back("IPATH_NO_BACKTRACE", "1");
   variables.emplace_back("VERBATIM_VIEW", view_directory());
   if (!variables.back().second.empty()) variables.emplace_back("PATH", program_path(directory));

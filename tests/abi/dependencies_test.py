@@ -42,8 +42,9 @@ class Dependencies(unittest.TestCase):
                 versions = [tuple(map(int, found.split("."))) for found in re.findall(r"Name: GLIBC_([\d.]+)", text)]
                 self.assertLessEqual(max(versions, default=(0,)), OLDEST_GLIBC)
 
-    def test_the_engine_stays_when_a_door_is_closed(self):
-        self.assertIn("NODELETE", dynamic("libverbatim.so.0"))
+    def test_the_libraries_stay_when_they_are_closed(self):
+        for library in ("libverbatim.so.0", *doors.DOORS):
+            self.assertIn("NODELETE", dynamic(library))
 
     def test_unversioned_names_lead_to_the_doors(self):
         for name in ("libibverbs.so", "librdmacm.so"):

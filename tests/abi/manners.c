@@ -110,11 +110,11 @@ static void exit_in_thread(void) {
   write_for_ever(NULL);
 }
 
-static void end_in_handler(int signal) { exit(signal == SIGTERM ? 8 : 99); }
+static void end_in_handler(int signal) { exit(signal == SIGUSR1 ? 8 : 99); }
 
 static void* send_the_signal(void* worker) {
   while (!under_way) sched_yield();
-  pthread_kill(*(pthread_t*)worker, SIGTERM);
+  pthread_kill(*(pthread_t*)worker, SIGUSR1);
   return NULL;
 }
 
@@ -123,7 +123,7 @@ static void exit_in_handler(void) {
   pthread_t self = pthread_self(), sender;
   open_all();
   struct sigaction action = {.sa_handler = end_in_handler};
-  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGUSR1, &action, NULL);
   CHECK(pthread_create(&sender, NULL, send_the_signal, &self) == 0);
   write_for_ever(NULL);
 }

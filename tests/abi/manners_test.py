@@ -42,10 +42,10 @@ class Ends(unittest.TestCase):
         return result
 
     def test_exit_in_a_thread(self):
-        self.ends("exit-in-thread", 7, 5)
+        self.ends("exit-in-thread", 7, 3)
 
     def test_exit_in_a_handler_that_interrupts_a_call(self):
-        self.ends("exit-in-handler", 8, 20)
+        self.ends("exit-in-handler", 8, 12)
 
     def test_objects_can_be_destroyed_after_exit_has_begun(self):
         self.assertEqual(self.ends("destroy-at-exit", 0, 3).stdout, "cleaned up\n")
