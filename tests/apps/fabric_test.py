@@ -43,11 +43,14 @@ def listing(suite):
 def inner_use(suite):
     """The engine's own use of libfabric does not find our devices: below them this provider has nothing to stand on."""
     provider = "verbs;ofi_rxm"
-    port = str(free_port())
-    command = ["ibv_rc_pingpong", "-g", "1", "-p", port, "-d", suite.hosts.server.device]
+    port = free_port()
+    command = ["ibv_rc_pingpong", "-g", "1", "-p", str(port), "-d", suite.hosts.server.device]
     forced = [suite.options.launcher, "run", "--provider", provider, "--device", suite.hosts.server.device, "--"]
-    server, client = Process("server", forced + command), Process("client", forced + command + [suite.hosts.address])
-    suite.processes += [server, client]
+    server = Process("server", forced + command)
+    suite.processes.append(server)
+    server.must_listen(port)
+    client = Process("client", forced + command + [suite.hosts.address])
+    suite.processes.append(client)
     if not eventually(lambda: f'no provider "{provider}"' in server.text() + client.text(), 20):
         raise Failure("nobody says that the provider is not there")
 
