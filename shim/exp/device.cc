@@ -18,7 +18,7 @@ struct Part {
 };
 
 void fill_capabilities(const ibv_device_attr_ex& now, ibv_exp_device_attr& attr) {
-  constexpr uint64_t kCommon = 0x3fffff;  // the flags up to XRC have the same values
+  constexpr uint64_t kCommon = 0x107fff;  // the flags up to XRC, but for some that came later
   const uint64_t flags = now.orig_attr.device_cap_flags;
   uint64_t all = flags & kCommon;
   const auto add = [&](bool has, uint64_t flag) { all |= has ? flag : 0; };
