@@ -76,6 +76,11 @@ bool DcTarget::quiet() const {
          std::all_of(connections_.begin(), connections_.end(), [](auto& each) { return each.second->quiet(); });
 }
 
+bool DcTarget::uses(const void* object) const {
+  return std::any_of(leaving_.begin(), leaving_.end(), [&](auto& each) { return each->uses(object); }) ||
+         std::any_of(connections_.begin(), connections_.end(), [&](auto& each) { return each.second->uses(object); });
+}
+
 void DcTarget::stop(ibv_wc_status first, uint32_t vendor_error) {
   for (auto& [initiator, connection] : connections_) {
     connection->mute = mute;

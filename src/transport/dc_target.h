@@ -36,6 +36,7 @@ class DcTarget final : public QueuePair {
   void receive(Channel& from, const wire::Packet& packet) override;
   bool drained() const override { return true; }
   bool quiet() const override;
+  bool uses(const void* object) const override;
   void flush() override {}
   void cut_off() override;
   void detach() override;
