@@ -29,7 +29,10 @@ void DcTarget::receive(Channel& from, const Packet& packet) {
 }
 
 /// The initiator has turned to this target, again perhaps. What it sent before is answered, or it has given it up.
+/// nullptr: it is not connected.
 DcTarget::Connection* DcTarget::connect(Channel& from, const Packet& packet) {
+  // The rest of a connection that this target knows no more: it has failed, or it was to an earlier target.
+  if (packet.header.msn != packet.dc.first_msn) return nullptr;
   const Initiator initiator{from.process(), packet.header.src_qpn};
   auto found = connections_.find(initiator);
   if (found != connections_.end()) {
