@@ -18,7 +18,7 @@ struct Part {
 };
 
 void fill_capabilities(const ibv_device_attr_ex& now, ibv_exp_device_attr& attr) {
-  constexpr uint64_t kCommon = 0x3fffff;  // the flags up to XRC have the same values
+  constexpr uint64_t kCommon = 0x107fff;  // the flags up to XRC, but for some that came later
   const uint64_t flags = now.orig_attr.device_cap_flags;
   uint64_t all = flags & kCommon;
   const auto add = [&](bool has, uint64_t flag) { all |= has ? flag : 0; };
@@ -27,8 +27,8 @@ void fill_capabilities(const ibv_device_attr_ex& now, ibv_exp_device_attr& attr)
   add(flags & IBV_DEVICE_MEM_MGT_EXTENSIONS, IBV_EXP_DEVICE_MEM_MGT_EXTENSIONS);
   add(flags & IBV_DEVICE_MANAGED_FLOW_STEERING, IBV_EXP_DEVICE_MANAGED_FLOW_STEERING);
   add(flags & IBV_DEVICE_RAW_IP_CSUM, IBV_EXP_DEVICE_RX_CSUM_IP_PKT | IBV_EXP_DEVICE_RX_CSUM_TCP_UDP_PKT);
-  all |= IBV_EXP_DEVICE_ODP | IBV_EXP_DEVICE_EXT_ATOMICS | IBV_EXP_DEVICE_EXT_MASKED_ATOMICS |
-         IBV_EXP_DEVICE_MR_ALLOCATE | IBV_EXP_DEVICE_PHYSICAL_RANGE_MR;
+  all |= IBV_EXP_DEVICE_ODP | IBV_EXP_DEVICE_DC_TRANSPORT | IBV_EXP_DEVICE_EXT_ATOMICS |
+         IBV_EXP_DEVICE_EXT_MASKED_ATOMICS | IBV_EXP_DEVICE_MR_ALLOCATE | IBV_EXP_DEVICE_PHYSICAL_RANGE_MR;
   attr.exp_device_cap_flags = all;
 }
 
@@ -52,6 +52,7 @@ void fill_odp(const ibv_device_attr_ex& now, ibv_exp_device_attr& attr) {
   attr.odp_caps.per_transport_caps.rc_odp_caps = now.odp_caps.per_transport_caps.rc_odp_caps;
   attr.odp_caps.per_transport_caps.uc_odp_caps = now.odp_caps.per_transport_caps.uc_odp_caps;
   attr.odp_caps.per_transport_caps.ud_odp_caps = now.odp_caps.per_transport_caps.ud_odp_caps;
+  attr.odp_caps.per_transport_caps.dc_odp_caps = now.odp_caps.per_transport_caps.rc_odp_caps;
   attr.odp_caps.per_transport_caps.xrc_odp_caps = now.xrc_odp_caps;
 }
 
@@ -90,14 +91,14 @@ constexpr Part kParts[] = {
     {IBV_EXP_DEVICE_ATTR_WITH_HCA_CORE_CLOCK,  // in MHz
      [](auto& now, auto& attr) { attr.hca_core_clock = now.hca_core_clock / 1000; }},
     {IBV_EXP_DEVICE_ATTR_EXP_CAP_FLAGS, fill_capabilities},
-    {IBV_EXP_DEVICE_DC_RD_REQ, [](auto&, auto& attr) { attr.max_dc_req_rd_atom = 0; }},
-    {IBV_EXP_DEVICE_DC_RD_RES, [](auto&, auto& attr) { attr.max_dc_res_rd_atom = 0; }},
+    {IBV_EXP_DEVICE_DC_RD_REQ, [](auto&, auto& attr) { attr.max_dc_req_rd_atom = kMaxRdAtomic; }},
+    {IBV_EXP_DEVICE_DC_RD_RES, [](auto&, auto& attr) { attr.max_dc_res_rd_atom = kMaxRdAtomic; }},
     {IBV_EXP_DEVICE_ATTR_INLINE_RECV_SZ, [](auto&, auto& attr) { attr.inline_recv_sz = 0; }},
     {IBV_EXP_DEVICE_ATTR_RSS_TBL_SZ, [](auto&, auto& attr) { attr.max_rss_tbl_sz = 0; }},
     {IBV_EXP_DEVICE_ATTR_EXT_ATOMIC_ARGS, fill_ext_atomics},
     {IBV_EXP_DEVICE_ATTR_UMR, [](auto&, auto& attr) { attr.umr_caps = {}; }},
     {IBV_EXP_DEVICE_ATTR_ODP, fill_odp},
-    {IBV_EXP_DEVICE_ATTR_MAX_DCT, [](auto&, auto& attr) { attr.max_dct = 0; }},
+    {IBV_EXP_DEVICE_ATTR_MAX_DCT, [](auto&, auto& attr) { attr.max_dct = kMaxDct; }},
     {IBV_EXP_DEVICE_ATTR_MAX_CTX_RES_DOMAIN, [](auto&, auto& attr) { attr.max_ctx_res_domain = kMaxPd; }},
     {IBV_EXP_DEVICE_ATTR_RX_HASH, fill_rx_hash},
     {IBV_EXP_DEVICE_ATTR_MAX_WQ_TYPE_RQ, [](auto& now, auto& attr) { attr.max_wq_type_rq = now.max_wq_type_rq; }},

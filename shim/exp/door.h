@@ -14,6 +14,7 @@ using namespace vb::door;
 
 // What works, by file.
 void overlay_cqs(verbs_context_exp& table);
+void overlay_dcts(verbs_context_exp& table);
 void overlay_device(verbs_context_exp& table);
 void overlay_device_memory(verbs_context_exp& table);
 void overlay_environment(verbs_context_exp& table);

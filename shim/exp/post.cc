@@ -58,13 +58,14 @@ int put_masked(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
     const ibv_exp_fetch_add& add = given.wr_data.inline_data.op.fetch_add;
     atomic.opcode = kMaskedFetchAddOpcode;
     atomic.compare_add = add.add_val;
-    atomic.masks = {add.field_boundary, 0};
+    atomic.compare_mask = add.field_boundary;
   } else {
     const ibv_exp_cmp_swap& swap = given.wr_data.inline_data.op.cmp_swap;
     atomic.opcode = kMaskedCompareSwapOpcode;
     atomic.compare_add = swap.compare_val;
     atomic.swap = swap.swap_val;
-    atomic.masks = {swap.compare_mask, swap.swap_mask};
+    atomic.compare_mask = swap.compare_mask;
+    atomic.swap_mask = swap.swap_mask;
   }
   return put_masked_atomic(qp, wqe, head_of(wr), atomic);
 }
@@ -76,7 +77,7 @@ int put_plain(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
   return put_wr(qp, wqe, now);
 }
 
-int put(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+int put_request(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
   if (wr.exp_send_flags & kRefused) return refuse<"calculations and cross-channel work">().code;
   switch (wr.exp_opcode) {
     case IBV_EXP_WR_BIND_MW: return put_bind(qp, wqe, wr);
@@ -87,6 +88,12 @@ int put(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
   }
   if (wr.exp_opcode <= IBV_EXP_WR_SEND_WITH_INV) return put_plain(qp, wqe, wr);
   return refuse<"an opcode of ibv_exp_post_send">().code;
+}
+
+int put(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  const int error = put_request(qp, wqe, wr);
+  if (error != 0 || qp.init.qp_type != kDcInitiator) return error;
+  return put_destination(qp, wqe, {wr.dc.ah, wr.dc.dct_number, wr.dc.dct_access_key});
 }
 
 int post(ibv_qp* qp, ibv_exp_send_wr* wr, ibv_exp_send_wr** bad_wr) { return post_list(Qp::from(qp), wr, bad_wr, put); }

@@ -98,6 +98,7 @@ Result<void> limit_rate(Qp& qp, const ibv_exp_qp_attr& attr) {
 
 Result<void> change(Qp& qp, const ibv_exp_qp_attr& attr, uint64_t mask) {
   constexpr uint64_t kPlain = IBV_EXP_START_FLAG - 1;
+  if (qp.init.qp_type == kDcInitiator) mask &= ~uint64_t{IBV_EXP_QP_DC_KEY};  // of what it received, which is nothing
   if (attr.comp_mask >= IBV_EXP_QP_ATTR_RESERVED) return Error{EINVAL};
   if (mask & ~(kPlain | IBV_EXP_QP_RATE_LIMIT)) return refuse<"an attribute of ibv_exp_modify_qp">();
   if (mask & kPlain) {

@@ -42,6 +42,7 @@ void vb::door::fill_experimental(Context& context) {
   auto& table = *new (context.experimental) verbs_context_exp{};
   exp::start_missing(table);
   exp::overlay_cqs(table);
+  exp::overlay_dcts(table);
   exp::overlay_device(table);
   exp::overlay_device_memory(table);
   exp::overlay_environment(table);

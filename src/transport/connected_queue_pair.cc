@@ -82,6 +82,7 @@ void ConnectedQueuePair::detach() {
 
 void ConnectedQueuePair::peer_gone(bool crashed) {
   requester.peer_gone();
+  if (lets_go()) return;
   bool connected = state() == IBV_QPS_RTR || state() == IBV_QPS_RTS || state() == IBV_QPS_SQD;
   if (connected && config.lane->queue_pair_lost) config.lane->queue_pair_lost(qpn);
   if (!connected || !crashed) return;

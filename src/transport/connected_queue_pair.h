@@ -46,6 +46,8 @@ class ConnectedQueuePair : public QueuePair,
   /// The channel to the peer stands (or is gone: nullptr, with what came early dropped).
   void bind(Channel* channel);
   Channel* channel() const { return channel_; }
+  /// A DC initiator that waits for nothing has lost no peer.
+  virtual bool lets_go() { return false; }
   /// The peer process is gone. `crashed`: a queue pair that was connected to it fails even when it waits for nothing.
   void peer_gone(bool crashed);
 

@@ -8,6 +8,7 @@
 #include "base/safe_copy.h"
 #include "transport/channel.h"
 #include "transport/connected_queue_pair.h"
+#include "transport/dc_initiator.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
 #include "transport/router.h"
@@ -29,6 +30,14 @@ void Requester::run() {
   bool reachable = channel && channel->alive();
   for (uint32_t last = end(); next_ != last;) {
     SendWqe& wqe = queue.at(next_);
+    if (qp_.config.type == kDcInitiator) [[unlikely]] {
+      switch (static_cast<DcInitiator&>(qp_).aim(wqe)) {
+        case DcInitiator::Aim::kRight: break;
+        case DcInitiator::Aim::kLater: return retire();
+        case DcInitiator::Aim::kTurned: return run();  // what could be sent at once has been
+        case DcInitiator::Aim::kNowhere: halted_ = true; return retire();
+      }
+    }
     if (!wqe.is_local() && !reachable) {
       qp_.config.lane->watch(qp_);
       break;
@@ -169,8 +178,8 @@ Requester::Sent Requester::send_flush(SendWqe& wqe) {
 }
 
 unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, size_t body) {
-  bool xrc = qp_.config.type == IBV_QPT_XRC_SEND;
-  size_t head = sizeof(wire::PacketHeader) + (xrc ? sizeof(wire::XrcHeader) : 0);
+  size_t extension = extension_size();
+  size_t head = sizeof(wire::PacketHeader) + extension;
   size_t size = head + body;
   unsigned char* at = qp_.channel()->begin(size, Channel::Use::kRequest);
   if (!at) return nullptr;
@@ -179,7 +188,13 @@ unsigned char* Requester::begin(const SendWqe& wqe, Kind kind, uint8_t flags, si
   wire::PacketHeader header{kind,    flags,   static_cast<uint16_t>(size),     qp_.path.dest_qpn,
                             qp_.qpn, wqe.msn, qp_.responder.acknowledgement(), wqe.imm};
   memcpy(at, &header, sizeof header);
-  if (xrc) put_xrc(wqe, at);
+  if (extension) [[unlikely]] {
+    if (qp_.config.type == kDcInitiator) {
+      static_cast<DcInitiator&>(qp_).put_header(at);
+    } else {
+      put_xrc(wqe, at);
+    }
+  }
   qp_.ListNode<ConnectedQueuePair, OnOwing>::unlink();
   qp_.config.lane->watch(qp_);
   return at + head;
@@ -192,11 +207,14 @@ void Requester::put_xrc(const SendWqe& wqe, unsigned char* at) {
   memcpy(at + sizeof(wire::PacketHeader), &xrc, sizeof xrc);
 }
 
-/// The largest payload that travels in a request or an answer.
-size_t Requester::eager_limit() const {
-  size_t xrc = qp_.config.type == IBV_QPT_XRC_SEND ? sizeof(wire::XrcHeader) : 0;
-  return qp_.channel()->eager_limit() - xrc;
+/// What stands between a request's header and its body.
+size_t Requester::extension_size() const {
+  if (qp_.config.type == IBV_QPT_XRC_SEND) return sizeof(wire::XrcHeader);
+  return qp_.config.type == kDcInitiator ? sizeof(wire::DcHeader) : 0;
 }
+
+/// The largest payload that travels in a request or an answer.
+size_t Requester::eager_limit() const { return qp_.channel()->eager_limit() - extension_size(); }
 
 Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
   size_t extra = kind == Kind::kWrite ? sizeof(wire::RdmaHeader) : 0;
@@ -395,7 +413,9 @@ bool Requester::drained() const { return qp_.send_queue.retired() == started_; }
 bool Requester::idle() const { return qp_.send_queue.retired() == qp_.send_queue.posted(); }
 
 /// Ends the oldest WR. Its slot is free before the completion shows: who polls it may post at once.
-void Requester::complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
+void Requester::complete(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
+  if (qp_.config.type == kDcInitiator) [[unlikely]]
+    qp_.send_queue.extension(wqe).address->release();
   if (wqe.origin == SendWqe::Origin::kProgram) [[likely]]
     return qp_.complete_send(wqe, status, vendor_error);
   SendWqe::Origin origin = wqe.origin;

@@ -43,6 +43,8 @@ class Requester {
   bool quiet() const { return exposed_ == 0; }
   /// Every WR sent is done.
   bool drained() const;
+  /// Of the next request.
+  uint32_t next_msn() const { return next_msn_; }
   /// No WR waits at all.
   bool idle() const;
   void reset();
@@ -68,8 +70,9 @@ class Requester {
   Sent put_indirect(SendWqe& wqe, wire::Kind kind, unsigned exposure);
   unsigned char* begin(const SendWqe& wqe, wire::Kind kind, uint8_t flags, size_t body);
   void put_xrc(const SendWqe& wqe, unsigned char* at);
+  size_t extension_size() const;
   size_t eager_limit() const;
-  void complete(const SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error);
+  void complete(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error);
   bool scatter(SendWqe& wqe, const unsigned char* data, size_t size);
   bool ask_to_quiesce(Channel& channel);
   void forsake();

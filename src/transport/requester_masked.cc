@@ -19,9 +19,9 @@ Requester::Sent Requester::send_masked_atomic(SendWqe& wqe) {
   const Kind kind = wqe.opcode == kMaskedCompareSwapOpcode ? Kind::kMaskedCompareSwap : Kind::kMaskedFetchAdd;
   unsigned char* at = begin(wqe, kind, 0, sizeof(wire::AtomicHeader) + sizeof(wire::MaskHeader));
   if (!at) return Sent::kLater;
-  const AtomicMasks& masks = AtomicMasks::of(wqe, qp_.send_queue.max_sge());
+  const SendExtension& extension = qp_.send_queue.extension(wqe);
   const wire::AtomicHeader atomic{wqe.remote_address, wqe.rkey, width, wqe.compare_add, wqe.swap};
-  const wire::MaskHeader mask{masks.compare, masks.swap};
+  const wire::MaskHeader mask{extension.compare_mask, extension.swap_mask};
   memcpy(at, &atomic, sizeof atomic);
   memcpy(at + sizeof atomic, &mask, sizeof mask);
   return Sent::kYes;

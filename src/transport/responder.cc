@@ -483,4 +483,8 @@ void refuse_not_connected(Channel& channel, const Packet& packet) {
   channel.answer(nak_header(packet, packet.header.dst_qpn, NakCode::kNotConnected, 0));
 }
 
+void refuse_access(Channel& channel, const Packet& packet) {
+  channel.answer(nak_header(packet, packet.header.dst_qpn, NakCode::kRemoteAccess, 0));
+}
+
 }  // namespace vb

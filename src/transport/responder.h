@@ -55,6 +55,8 @@ class Responder {
   /// The next request is this one. Only while idle.
   void expect(uint32_t msn) { arrived_ = done_ = msn; }
   void reset();
+  /// The first request will be this one (DC).
+  void begin_at(uint32_t msn) { arrived_ = done_ = msn; }
 
   /// A transfer under way has ended. `transfer.owner` is its Operation.
   static void transfer_finished(fabric::Transfer& transfer, int error);
@@ -191,5 +193,7 @@ class Responder {
 
 /// Tells the sender of `packet` that no queue pair here takes it.
 void refuse_not_connected(Channel& channel, const wire::Packet& packet);
+/// Or that it may not do what it wants.
+void refuse_access(Channel& channel, const wire::Packet& packet);
 
 }  // namespace vb

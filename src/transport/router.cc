@@ -224,16 +224,21 @@ Route* Router::find_route(const SocketAddress& source, const SocketAddress& dest
 
 Result<void> Router::connect(ConnectedQueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
                              uint32_t qpn) {
-  qp.detach();
   Route* route = find_route(source, destination, qpn >> kSlotBits);
-  if (!route) return Error{EHOSTUNREACH};
-  qp.route = route;
-  if (route->channel && route->channel->alive()) {
-    qp.bind(route->channel);
+  if (route) return connect(qp, *route);
+  qp.detach();
+  return Error{EHOSTUNREACH};
+}
+
+Result<void> Router::connect(ConnectedQueuePair& qp, Route& route) {
+  qp.detach();
+  qp.route = &route;
+  if (route.channel && route.channel->alive()) {
+    qp.bind(route.channel);
     return {};
   }
-  route->waiting.push_back(qp);
-  return route->connecting ? Result<void>() : start(*route);
+  route.waiting.push_back(qp);
+  return route.connecting ? Result<void>() : start(route);
 }
 
 Route* Router::route_to(AddressHandle& address, uint32_t qpn) {

@@ -63,6 +63,9 @@ class Router {
   Result<void> connect(ConnectedQueuePair& qp, const SocketAddress& source, const SocketAddress& destination,
                        uint32_t qpn);
 
+  /// The same by a route that is known.
+  Result<void> connect(ConnectedQueuePair& qp, Route& route);
+
   /// The route of datagrams. nullptr: no process can have such a QPN.
   Route* route_to(AddressHandle& address, uint32_t qpn);
   /// Looks for what is behind a route that has no channel. False: in vain a

@@ -20,6 +20,9 @@ struct MemoryRegion;
 inline constexpr uint8_t kFlushOpcode = 14;
 inline constexpr uint8_t kFlushCompletion = 8;
 
+/// DC initiators, which send each work request to a target of its own: likewise.
+inline constexpr auto kDcInitiator = static_cast<ibv_qp_type>(32);
+
 /// Masked atomics: as MLNX_OFED's experimental verbs number them.
 inline constexpr uint8_t kMaskedCompareSwapOpcode = 99;
 inline constexpr uint8_t kMaskedFetchAddOpcode = 100;
@@ -71,30 +74,28 @@ struct SendWqe {
     return opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ||
            opcode == kFlushOpcode || is_masked_atomic();
   }
-  /// Its operands are wqe.imm bytes wide: 4 or 8. Its masks: AtomicMasks.
+  /// Its operands are wqe.imm bytes wide: 4 or 8. Its masks: SendExtension.
   bool is_masked_atomic() const { return opcode >= kMaskedCompareSwapOpcode; }
 };
 
-/// What the ring slot of a masked atomic holds besides: behind all SGEs, and their regions, that it has room for.
-struct AtomicMasks {
-  uint64_t compare;  ///< of an addition: the highest bit of each field
-  uint64_t swap;
-
-  static AtomicMasks& of(SendWqe& wqe, uint32_t max_sge) {
-    return *reinterpret_cast<AtomicMasks*>(reinterpret_cast<MemoryRegion**>(wqe.sges() + max_sge) + max_sge);
-  }
-  /// What a ring slot must have room for.
-  static uint32_t room(uint32_t max_sge) {
-    return max_sge * static_cast<uint32_t>(sizeof(ibv_sge) + sizeof(MemoryRegion*)) +
-           static_cast<uint32_t>(sizeof(AtomicMasks));
-  }
+/// What some kinds of work requests need besides. It stands at the end of the ring slots of queue pairs that take them
+/// (SendQueue::extension).
+struct SendExtension {
+  // Masked atomics.
+  uint64_t compare_mask;  ///< of an addition: the highest bit of each field
+  uint64_t swap_mask;
+  // Work requests of a DC initiator: where each goes.
+  AddressHandle* address;  ///< holds a reference
+  uint64_t key;
+  uint32_t target;  ///< the number of the DC target
 };
 
 class SendQueue {
  public:
   /// `source`: of the ring's memory; nullptr: the heap. `extra`: slots for WRs of our own, beside the program's.
+  /// `extended`: slots have an extension.
   Result<void> open(uint32_t depth, uint32_t max_sge, uint32_t max_inline, RingSource* source = nullptr,
-                    uint32_t extra = 0);
+                    uint32_t extra = 0, bool extended = false);
 
   uint32_t depth() const { return depth_; }
   uint32_t max_sge() const { return max_sge_; }
@@ -137,6 +138,10 @@ class SendQueue {
       extra_used_.fetch_sub(1, std::memory_order_relaxed);
   }
   SendWqe& at(uint32_t index) { return *reinterpret_cast<SendWqe*>(ring_.get() + size_t{index & mask_} * stride_); }
+  /// Of a queue that was opened with them.
+  SendExtension& extension(SendWqe& wqe) {
+    return *reinterpret_cast<SendExtension*>(reinterpret_cast<unsigned char*>(&wqe) + stride_ - sizeof(SendExtension));
+  }
   /// Forgets everything (RESET). Producer and requester both stopped.
   void clear() {
     reserved_ = retired();

@@ -22,6 +22,8 @@ inline constexpr int kMaxInline = 1024;  // finite: programs double their reques
 inline constexpr int kMaxRdAtomic =
     128;  // READs and atomics in flight per QP; 0 breaks both, 16 is the least that is asked
 
+inline constexpr int kMaxDct = 1 << 16;  // DC targets: numbers of the same kind as QPNs
+
 // Completion queues: perftest asks for the sum of the depths of all its QPs, at least 1 Mi.
 inline constexpr int kMaxCq = 1 << 18;
 inline constexpr int kMaxCqe = 4194304;

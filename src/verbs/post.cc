@@ -43,10 +43,10 @@ int check_opcode(const Qp& qp, uint8_t opcode) {
     case IBV_WR_ATOMIC_WRITE:
     case IBV_WR_SEND_WITH_INV: return qp.init.qp_type == IBV_QPT_RC ? 0 : EINVAL;
     case IBV_WR_LOCAL_INV:
-    case IBV_WR_BIND_MW: return 0;
+    case IBV_WR_BIND_MW: return qp.init.qp_type != kDcInitiator ? 0 : EINVAL;
     case kFlushOpcode: return qp.init.qp_type == IBV_QPT_RC && qp.send_ops != 0 ? 0 : EINVAL;
     case kMaskedCompareSwapOpcode:
-    case kMaskedFetchAddOpcode: return qp.init.qp_type != IBV_QPT_UC && qp.masked_atomics ? 0 : EINVAL;
+    case kMaskedFetchAddOpcode: return qp.init.qp_type != IBV_QPT_UC && qp.extended ? 0 : EINVAL;
     default: return EINVAL;
   }
 }
@@ -189,11 +189,29 @@ int put_masked_atomic(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr, const MaskedA
   wqe.compare_add = atomic.compare_add;
   wqe.swap = atomic.swap;
   SendQueue& queue = qp.transport.send_queue;
-  AtomicMasks::of(wqe, queue.max_sge()) = atomic.masks;
+  SendExtension& extension = queue.extension(wqe);
+  extension.compare_mask = atomic.compare_mask;
+  extension.swap_mask = atomic.swap_mask;
   return put_sges(queue, wqe, wr.sg_list, static_cast<size_t>(wr.num_sge));
 }
 
-int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) { return post_list(qp, wr, bad_wr, put_wr); }
+int put_destination(Qp& qp, SendWqe& wqe, const DcDestination& to) {
+  if (!to.address || Ah::from(to.address).transport->multicast || !names_queue_pair(to.target)) return EINVAL;
+  SendExtension& extension = qp.transport.send_queue.extension(wqe);
+  extension.address = Ah::from(to.address).transport;
+  extension.address->retain();
+  extension.target = to.target;
+  extension.key = to.key;
+  return 0;
+}
+
+int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) {
+  if (qp.init.qp_type == kDcInitiator) [[unlikely]] {  // such a WR names no target
+    *bad_wr = wr;
+    return EINVAL;
+  }
+  return post_list(qp, wr, bad_wr, put_wr);
+}
 
 int bind_mw(Qp& qp, ibv_mw& mw, const ibv_mw_bind& bind) {
   SendQueue& queue = qp.transport.send_queue;
@@ -218,7 +236,8 @@ int bind_mw(Qp& qp, ibv_mw& mw, const ibv_mw_bind& bind) {
 }
 
 int post_recv(Qp& qp, ibv_recv_wr* wr, ibv_recv_wr** bad_wr) {
-  bool takes = !qp.init.srq && qp.init.qp_type != IBV_QPT_XRC_SEND && qp.init.qp_type != IBV_QPT_XRC_RECV;
+  const ibv_qp_type type = qp.init.qp_type;
+  bool takes = !qp.init.srq && type != IBV_QPT_XRC_SEND && type != IBV_QPT_XRC_RECV && type != kDcInitiator;
   int error = qp.transport.state() == IBV_QPS_RESET || !takes ? EINVAL : 0;
   for (; wr && error == 0; wr = error ? wr : wr->next) error = qp.transport.receive_queue.post(*wr);
   if (error) *bad_wr = wr;

@@ -25,12 +25,23 @@ struct MaskedAtomic {
   RemoteAddress remote;
   uint64_t compare_add;
   uint64_t swap;
-  AtomicMasks masks;
+  uint64_t compare_mask;
+  uint64_t swap_mask;
 };
 
 /// The same; of `wr` only wr_id, the SGEs, the flags and the XRC SRQ count. EINVAL: a queue pair that was not made for
 /// it.
 VB_API int put_masked_atomic(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr, const MaskedAtomic& atomic);
+
+/// Where a work request of a DC initiator goes.
+struct DcDestination {
+  ibv_ah* address;
+  uint32_t target;  ///< its number
+  uint64_t key;
+};
+
+/// The last of what fills a slot: nothing may fail afterwards. EINVAL: no address handle of a host, or no such number.
+VB_API int put_destination(Qp& qp, SendWqe& wqe, const DcDestination& to);
 
 /// Posts a list: put(qp, slot, wr) fills the slot of each. Returns 0 or a positive errno; then *bad_wr is the first WR
 /// that was not posted.

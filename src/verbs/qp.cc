@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "transport/datagram_queue_pair.h"
+#include "transport/dc_initiator.h"
 #include "transport/engine.h"
 #include "transport/xrc_relay.h"
 #include "verbs/async_events.h"
@@ -40,6 +41,7 @@ constexpr uint64_t kReliableOps = kUnreliableOps | IBV_QP_EX_WITH_RDMA_READ | IB
 
 /// The operations that a builder may be asked for. 0: there are no queue pairs of this type.
 uint64_t send_ops_of(ibv_qp_type type) {
+  if (type == kDcInitiator) return kReliableOps;
   switch (type) {
     case IBV_QPT_RC:
     case IBV_QPT_XRC_SEND: return kReliableOps;
@@ -49,6 +51,9 @@ uint64_t send_ops_of(ibv_qp_type type) {
     default: return 0;
   }
 }
+
+/// It sends, and receives nothing.
+bool is_initiator(ibv_qp_type type) { return type == IBV_QPT_XRC_SEND || type == kDcInitiator; }
 
 }  // namespace
 
@@ -89,7 +94,7 @@ struct Extras {
   uint32_t create_flags = 0;
   uint16_t tso_header = 0;
   bool strips_vlan = false;
-  bool masked_atomics = false;
+  bool extended = false;
   uint32_t source_qpn = 0;  ///< what datagrams say where they come from; 0: the queue pair's own number
   const ibv_qp_init_attr_ex* spreads = nullptr;  ///< over an indirection table: it has no queues of its own
 };
@@ -103,10 +108,11 @@ bool foreign(const Owner& owner, const Object* object) {
 Result<void> check(const Owner& owner, const ibv_qp_init_attr& attr, const Extras& extras) {
   if (extras.spreads) return owner.pd ? Result<void>() : Error{EINVAL};
   ibv_qp_type type = attr.qp_type;
-  bool target = type == IBV_QPT_XRC_RECV, initiator = type == IBV_QPT_XRC_SEND;
+  bool target = type == IBV_QPT_XRC_RECV, initiator = is_initiator(type);
   if (!target && !send_ops_of(type)) return Error{EOPNOTSUPP};
   if (target ? !owner.xrcd : !owner.pd || owner.xrcd) return Error{EINVAL};
   if (target && extras.send_ops) return Error{EINVAL};
+  if (type == kDcInitiator && (extras.send_ops || attr.srq)) return Error{EINVAL};
   if (!target && (!attr.send_cq || (!attr.recv_cq && !initiator))) return Error{EINVAL};
   if (foreign(owner, attr.send_cq) || foreign(owner, attr.recv_cq) || foreign(owner, attr.srq)) return Error{EINVAL};
   if (attr.srq && !fits(*attr.srq, type)) return Error{EINVAL};
@@ -127,7 +133,7 @@ void grant(ibv_qp_init_attr& attr) {
   bool target = attr.qp_type == IBV_QPT_XRC_RECV;
   cap.max_send_sge = std::max(cap.max_send_sge, 2u);
   cap.max_recv_sge = std::max(cap.max_recv_sge, 2u);
-  if (attr.srq || target || attr.qp_type == IBV_QPT_XRC_SEND) cap.max_recv_wr = cap.max_recv_sge = 0;
+  if (attr.srq || target || is_initiator(attr.qp_type)) cap.max_recv_wr = cap.max_recv_sge = 0;
   if (target) cap = {};
 }
 
@@ -174,10 +180,9 @@ Result<void> open_queues(QueuePair& transport, Pd* pd, const ibv_qp_init_attr& a
   uint32_t sges = tags ? std::max(cap.max_send_sge, srq->max_sge()) : cap.max_send_sge;
   uint32_t extra = tags ? Rendezvous::kExtraSlots : 0;
   RingSource* memory = pd ? pd->source(RingKind::kSendQueue) : nullptr;
-  const uint32_t large = extras.tso_header       ? TsoRequest::room(sges, extras.tso_header)
-                         : extras.masked_atomics ? AtomicMasks::room(sges)
-                                                 : 0;
-  auto sends = transport.send_queue.open(cap.max_send_wr, sges, std::max(cap.max_inline_data, large), memory, extra);
+  const uint32_t large = extras.tso_header ? TsoRequest::room(sges, extras.tso_header) : 0;
+  auto sends = transport.send_queue.open(cap.max_send_wr, sges, std::max(cap.max_inline_data, large), memory, extra,
+                                         extras.extended);
   if (!sends) return sends;
   if (tags) transport.connected()->rendezvous = std::make_unique<Rendezvous>(*transport.connected());
   memory = pd ? pd->source(RingKind::kReceiveQueue) : nullptr;
@@ -189,6 +194,7 @@ using Transport = std::unique_ptr<QueuePair>;
 Result<Transport> make_transport(ibv_qp_type type, Device& device, const Extras& extras) {
   if (extras.spreads) return make_spreader(device, *extras.spreads);
   if (type == IBV_QPT_RAW_PACKET) return make_raw_transport(device);
+  if (type == kDcInitiator) return Transport(new DcInitiator(engine().router));
   if (type != IBV_QPT_UD) return Transport(new ConnectedQueuePair);
   auto datagrams = std::make_unique<DatagramQueuePair>(engine().router, device.qkey_violations);
   datagrams->source_qpn = extras.source_qpn;
@@ -196,7 +202,8 @@ Result<Transport> make_transport(ibv_qp_type type, Device& device, const Extras&
   return Transport(std::move(datagrams));
 }
 
-Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras) {
+Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, Extras extras) {
+  if (attr.qp_type == kDcInitiator) extras.extended = true;
   if (auto fine = check(owner, attr, extras); !fine) return Error{fine.error()};
   if (auto running = start_engine(); !running) return Error{running.error()};
   if (attr.qp_type == IBV_QPT_XRC_RECV || extras.spreads) attr.send_cq = attr.recv_cq = nullptr, attr.srq = nullptr;
@@ -210,7 +217,7 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras
   qp->init = attr;
   qp->send_ops = extras.send_ops;
   qp->max_tso_header = extras.tso_header;
-  qp->masked_atomics = extras.masked_atomics;
+  qp->extended = extras.extended;
   qp->xrcd = owner.xrcd;
   if (owner.xrcd) qp->domain = owner.xrcd->domain;
   Engine& self = engine();
@@ -248,8 +255,7 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, const Extras& extras
 
 }  // namespace
 
-void silence(Qp& qp, std::unique_lock<Lane>& guard) {
-  QueuePair& transport = qp.transport;
+void silence(QueuePair& transport, std::unique_lock<Lane>& guard) {
   Lane& lane = engine().lane;
   lane.settle_now();
   // What was posted while another thread had the lane: a datagram's sender may count on it without a completion.
@@ -330,10 +336,10 @@ Result<Extras> extras_of(const ibv_qp_init_attr_ex& attr) {
 
 }  // namespace
 
-Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr, bool masked_atomics) {
+Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr, bool extended) {
   auto extras = extras_of(attr);
   if (!extras) return Error{extras.error()};
-  extras->masked_atomics = masked_atomics;
+  extras->extended = extended;
   Pd* pd = (attr.comp_mask & IBV_QP_INIT_ATTR_PD) && attr.pd ? &Pd::from(attr.pd) : nullptr;
   Xrcd* xrcd = (attr.comp_mask & IBV_QP_INIT_ATTR_XRCD) && attr.xrcd ? &Xrcd::from(attr.xrcd) : nullptr;
   if (attr.qp_type == IBV_QPT_XRC_RECV) pd = nullptr;
@@ -363,7 +369,7 @@ bool in_a_group(Qp& qp) {
 /// The queue pair itself, without its handle. Lane's lock held before and released after.
 void destroy_transport(Qp& qp, std::unique_lock<Lane>& guard) {
   Engine& self = engine();
-  silence(qp, guard);
+  silence(qp.transport, guard);
   self.lane.remove(qp.transport);
   self.router.free_qpn(qp.transport.qpn);
   guard.unlock();

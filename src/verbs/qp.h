@@ -38,7 +38,7 @@ struct Qp {
   uint64_t send_ops = 0;        ///< ibv_qp_create_send_ops_flags, 0 for a legacy QP
   SendWqe* building = nullptr;  ///< the WR that a builder is at
   int build_error = 0;
-  bool masked_atomics = false;      ///< its ring slots have room for masks
+  bool extended = false;            ///< its ring slots have extensions: it takes masked atomics
   uint16_t max_tso_header = 0;      ///< 0: it cuts no messages
   FrameTarget* frames = nullptr;    ///< where steered frames go: of raw packet queue pairs only
   std::atomic<int> flows{0};        ///< steering rules that lead here
@@ -66,8 +66,8 @@ struct Qp {
 /// Both fill in the granted capabilities, field by field. `send_ops` 0 makes a legacy QP; the door fills in the
 /// builders.
 VB_API Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr);
-/// `masked_atomics`: it takes them as well (post.h).
-VB_API Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr, bool masked_atomics = false);
+/// `extended`: it takes masked atomics as well (post.h).
+VB_API Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr, bool extended = false);
 /// A further handle of an XRC target of the domain. It is destroyed like any, and the target with its last handle.
 /// EINVAL: there is none of that number. ibv_open_qp(3).
 VB_API Result<Qp*> open_qp(Context& context, const ibv_qp_open_attr& attr);

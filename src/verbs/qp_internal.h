@@ -11,6 +11,6 @@ namespace vb {
 
 /// Stops the queue pair without a word to the program, and waits until nothing touches its memory. `guard`: the lane's
 /// lock, which others may have meanwhile.
-void silence(Qp& qp, std::unique_lock<Lane>& guard);
+void silence(QueuePair& transport, std::unique_lock<Lane>& guard);
 
 }  // namespace vb

@@ -68,7 +68,7 @@ void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
 
 void apply(QueuePair& transport, const ibv_qp_attr& attr) {
   PathAttributes& path = transport.path;
-  path.dest_qpn = attr.dest_qp_num;
+  if (transport.config.type != kDcInitiator) path.dest_qpn = attr.dest_qp_num;  // that one aims by itself
   path.timeout = attr.timeout;
   path.retry_count = attr.retry_cnt;
   path.rnr_retry = attr.rnr_retry;
@@ -145,7 +145,7 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
   QueuePair& transport = qp.transport;
   switch (to) {
     case IBV_QPS_RESET:
-      silence(qp, guard);
+      silence(transport, guard);
       transport.detach();
       transport.reset();
       for (CompletionQueue* queue : {transport.config.send_cq, transport.config.recv_cq}) {
@@ -188,7 +188,7 @@ Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
   }
   if (!values_fit(attr, mask)) return Error{EINVAL};
   if (auto fine = check_migration(qp, attr, mask); !fine) return fine;
-  if (to == IBV_QPS_RTR && qp.transport.connected()) {
+  if (to == IBV_QPS_RTR && qp.transport.connected() && qp.init.qp_type != kDcInitiator) {
     qp.transport.path.dest_qpn = attr.dest_qp_num;
     if (auto connected = connect(qp, device, attr); !connected) return connected;
   }

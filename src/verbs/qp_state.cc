@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "verbs/qp_state.h"
 
+#include "transport/send_queue.h"
+
 namespace vb {
 
 namespace {
@@ -75,6 +77,18 @@ constexpr SpecialRow kRawRows[] = {
     {IBV_QPS_SQD, IBV_QPS_SQD, {true, 0, 0}},
 };
 
+/// DC initiators: each work request says where it goes, so there is no peer; the path is only how to get there.
+constexpr SpecialRow kDcRows[] = {
+    {IBV_QPS_RESET, IBV_QPS_INIT, {true, IBV_QP_PKEY_INDEX | IBV_QP_PORT, IBV_QP_ACCESS_FLAGS}},
+    {IBV_QPS_INIT, IBV_QPS_INIT, {true, 0, IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS}},
+    {IBV_QPS_INIT, IBV_QPS_RTR, {true, IBV_QP_PATH_MTU, IBV_QP_AV | IBV_QP_PKEY_INDEX}},
+    {IBV_QPS_RTR, IBV_QPS_RTS, {true, kRetry, IBV_QP_CUR_STATE | IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_SQ_PSN}},
+    {IBV_QPS_RTS, IBV_QPS_RTS, {true, 0, IBV_QP_CUR_STATE}},
+    {IBV_QPS_RTS, IBV_QPS_SQD, {true, 0, IBV_QP_EN_SQD_ASYNC_NOTIFY}},
+    {IBV_QPS_SQD, IBV_QPS_RTS, {true, 0, IBV_QP_CUR_STATE}},
+    {IBV_QPS_SQD, IBV_QPS_SQD, {true, 0, kRetry | IBV_QP_MAX_QP_RD_ATOMIC}},
+};
+
 template <size_t kCount>
 Transition find(const SpecialRow (&rows)[kCount], ibv_qp_state from, ibv_qp_state to) {
   for (const SpecialRow& row : rows) {
@@ -93,6 +107,7 @@ Transition qp_transition(ibv_qp_type type, ibv_qp_state from, ibv_qp_state to) {
   if (to == IBV_QPS_RESET || (to == IBV_QPS_ERR && from != IBV_QPS_RESET)) return {true, 0, 0};
   if (type == IBV_QPT_UD) return find(kDatagramRows, from, to);
   if (type == IBV_QPT_RAW_PACKET) return find(kRawRows, from, to);
+  if (type == kDcInitiator) return find(kDcRows, from, to);
   bool reliable = type != IBV_QPT_UC;
   int foreign = ignored_attributes(type);
   for (const Row& row : kRows) {

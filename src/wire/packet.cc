@@ -45,16 +45,19 @@ bool decode_datagram(Reader& reader, Packet& packet) {
   return packet.length <= kMaxDatagram && packet.payload.size() <= packet.length;
 }
 
-bool decode_xrc(Reader& reader, Packet& packet) {
+bool decode_extension(Reader& reader, Packet& packet) {
   auto kind = static_cast<uint8_t>(packet.header.kind);
-  if (!(kind & kXrc)) return true;
-  packet.is_xrc = true;
-  packet.header.kind = static_cast<Kind>(kind & ~kXrc);
-  return reader.take(packet.xrc);
+  if (!(kind & (kXrc | kDc))) [[likely]]
+    return true;
+  packet.is_xrc = (kind & kXrc) != 0;
+  packet.is_dc = (kind & kDc) != 0;
+  packet.header.kind = static_cast<Kind>(kind & ~(kXrc | kDc));
+  if (packet.is_xrc && packet.is_dc) return false;
+  return packet.is_xrc ? reader.take(packet.xrc) : reader.take(packet.dc);
 }
 
 bool decode_body(Reader reader, Packet& packet) {
-  if (!decode_xrc(reader, packet)) return false;
+  if (!decode_extension(reader, packet)) return false;
   switch (packet.header.kind) {
     case Kind::kSend:
     case Kind::kReadResponse: return decode_payload(reader, packet);

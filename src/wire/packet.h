@@ -87,6 +87,17 @@ struct XrcHeader {
   uint64_t inode;   ///< then: that of the target's domain
 };
 
+/// The bit below it, likewise: a DcHeader.
+inline constexpr uint8_t kDc = 0x40;
+
+/// Of a request of a DC initiator. Each time it turns to another target it makes a connection, which is one number
+/// more; a target keeps nothing of an initiator but where its present connection stands.
+struct DcHeader {
+  uint64_t key;  ///< the target's
+  uint32_t connection;
+  uint32_t first_msn;  ///< of the connection
+};
+
 inline uint8_t round_of(const PacketHeader& header) { return header.flags >> 5; }
 
 struct RdmaHeader {
@@ -153,7 +164,7 @@ struct Piece {
 inline constexpr uint32_t kMaxPieces = 32;
 
 static_assert(sizeof(FrameHeader) == 16 && sizeof(PacketHeader) == 24 && sizeof(RdmaHeader) == 16);
-static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 16);
+static_assert(sizeof(DatagramHeader) == 48 && sizeof(XrcHeader) == 16 && sizeof(DcHeader) == 16);
 static_assert(sizeof(MaskHeader) == 16 && sizeof(AtomicHeader) == 32 && sizeof(IndirectHeader) == 8 &&
               sizeof(Piece) == 24);
 
@@ -179,9 +190,11 @@ class Reader {
 
 /// A request or answer, decoded. `payload` points into the frame.
 struct Packet {
-  PacketHeader header{};  ///< its kind without kXrc
+  PacketHeader header{};  ///< its kind without kXrc and kDc
   XrcHeader xrc{};
+  DcHeader dc{};
   bool is_xrc = false;
+  bool is_dc = false;
   RdmaHeader rdma{};
   AtomicHeader atomic{};
   MaskHeader mask{};

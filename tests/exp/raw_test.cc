@@ -62,7 +62,11 @@ TEST_F(ExpRawTest, TheShortFormOfIpv6IsKnown) {
   ExpFlowPtr flow = steer_to(receiver.get(), 41, spec);
   ASSERT_NE(flow, nullptr) << strerror(errno);
   Frame other = frame_to(41, 0x86dd, 60), wanted = other;
-  other[14] = wanted[14] = 0x60;
+  constexpr unsigned char kNoNextHeader = 59;
+  for (Frame* each : {&other, &wanted}) {
+    unsigned char* header = each->data() + 14;
+    header[0] = 0x60, header[4] = 0, header[5] = 20, header[6] = kNoNextHeader;
+  }
   other[14 + 39] = 8;
   wanted[14 + 39] = 9;
   send(other);

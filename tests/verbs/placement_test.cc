@@ -202,6 +202,40 @@ TEST_P(PersistenceTest, WhatWasFlushedIsInTheFile) {
   EXPECT_EQ(find_mismatch(std::span<const uint8_t>(seen).subspan(100), 5), -1);
 }
 
+// The other process maps the file, and is killed when the flush is complete.
+class SurvivalTest : public PlacementTest {
+ protected:
+  std::string path = testing::TempDir() + "verbatim-survival-" + std::to_string(getpid());
+
+  void TearDown() override {
+    unlink(path.c_str());
+    PlacementTest::TearDown();
+    shared_peer().reset();
+  }
+};
+
+TEST_P(SurvivalTest, WhatWasFlushedOutlivesTheTarget) {
+  const Region file = b().reg_file(path, 1 << 20, kAllAccess | kAccessFlushPersistent);
+  ASSERT_EQ(file.error, 0);
+  a().fill(0, 60000, 5);
+  ibv_wr_start(ex);
+  next(1);
+  ibv_wr_rdma_write(ex, file.rkey, file.addr + 4000);
+  ibv_wr_set_sge(ex, at_a.lkey, at_a.buffer, 60000);
+  next(2);
+  flush(file.rkey, file.addr + 4000, 60000, kPersistent);
+  ASSERT_EQ(ibv_wr_complete(ex), 0);
+  ASSERT_TRUE(completed_all(wait_cq(cq, 2), ids_from(1, 2), IBV_WC_SUCCESS));
+  shared_peer()->kill_now();
+  std::vector<uint8_t> seen(60000);
+  int fd = open(path.c_str(), O_RDONLY);
+  ASSERT_EQ(pread(fd, seen.data(), seen.size(), 4000), ssize_t(seen.size()));
+  close(fd);
+  EXPECT_EQ(find_mismatch(std::span<const uint8_t>(seen), 5), -1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Peer, SurvivalTest, testing::Values(PairParam{Form::kTwoProcesses, IBV_QPT_RC}), param_name);
+
 INSTANTIATE_TEST_SUITE_P(Local, PersistenceTest, testing::Values(PairParam{Form::kOneProcess, IBV_QPT_RC}), param_name);
 
 }  // namespace

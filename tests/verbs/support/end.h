@@ -115,6 +115,7 @@ class End {
   Region reg(uint64_t offset, uint64_t length, int access);
   Region reg_iova(uint64_t offset, uint64_t length, uint64_t iova, int access);
   Region reg_in_other_pd(uint64_t offset, uint64_t length, int access);
+  Region reg_file(Bytes path, uint64_t length, int access);  // a shared mapping of the file; it stays for good
   int dereg(int id);
   uint32_t window_key();  // of a new memory window of type 2, which is not bound
   void fill(uint64_t offset, uint64_t length, uint64_t seed, uint64_t from);

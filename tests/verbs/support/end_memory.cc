@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -40,6 +43,16 @@ uint32_t End::window_key() {
   windows_.emplace_back(ibv_alloc_mw(pd_.get(), IBV_MW_TYPE_2));
   if (!windows_.back()) throw std::runtime_error("no memory window, errno " + std::to_string(errno));
   return windows_.back()->rkey;
+}
+
+Region End::reg_file(Bytes path, uint64_t length, int access) {
+  path.push_back(0);
+  int fd = open(reinterpret_cast<const char*>(path.data()), O_RDWR | O_CREAT, 0600);
+  if (fd < 0 || ftruncate(fd, static_cast<off_t>(length)) != 0) return {.error = errno};
+  void* map = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  if (map == MAP_FAILED) return {.error = errno};
+  return keep(ibv_reg_mr(pd_.get(), map, length, access));
 }
 
 int End::dereg(int id) { return ibv_dereg_mr(regions_.at(static_cast<size_t>(id)).release()); }

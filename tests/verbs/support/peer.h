@@ -46,7 +46,8 @@ using Calls =
                &End::wait_recv, &End::poll_send, &End::poll_recv, &End::wait_event, &End::set_srq_limit, &End::reg,
                &End::reg_iova, &End::reg_in_other_pd, &End::to_datagrams, &End::make_ah, &End::make_ah_in_other_pd,
                &End::make_ah_from, &End::drop_handles, &End::attach, &End::detach, &End::qkey_violations, &End::dereg,
-               &End::window_key, &End::fill, &End::mismatch, &End::store, &End::load, &End::spin_on_byte>;
+               &End::window_key, &End::reg_file, &End::fill, &End::mismatch, &End::store, &End::load,
+               &End::spin_on_byte>;
 
 template <auto Method>
 struct Tag {};

@@ -89,6 +89,9 @@ class Side {
   Region reg_in_other_pd(uint64_t offset, uint64_t length, int access) {
     return run<&End::reg_in_other_pd>(offset, length, access);
   }
+  Region reg_file(const std::string& path, uint64_t length, int access) {
+    return run<&End::reg_file>(Bytes(path.begin(), path.end()), length, access);
+  }
   int dereg(int id) { return run<&End::dereg>(id); }
   uint32_t window_key() { return run<&End::window_key>(); }
   void fill(uint64_t offset, uint64_t length, uint64_t seed, uint64_t from = 0) {

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// What a key for the whole address space (verbatim_reg_global_mr) costs beside an ordinary region: the same messages
+// between two processes, with one and with the other, in turns, so that both meet the same machine. Prints the medians
+// of the rounds and the median of their ratios.
+//
+//     verbatim run --device vb_lo --provider shm -- verbatim_region_cost [--rounds 9] [--at-most 1.05]
+#include <infiniband/verbs.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <verbatim/verbatim.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+namespace {
+
+constexpr uint32_t kMiB = 1 << 20;
+constexpr int kDepth = 16;
+constexpr unsigned kAccess = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ;
+
+struct Test {
+  const char* name;
+  bool rdma;
+  uint32_t size;
+  int count;
+};
+constexpr Test kTests[] = {
+    {"64 B send", false, 64, 5000},
+    {"1 MiB send", false, kMiB, 100},
+    {"64 B write", true, 64, 5000},
+    {"1 MiB write", true, kMiB, 100},
+};
+
+void check(bool fine, const char* what) {
+  if (fine) return;
+  std::perror(what);
+  std::exit(1);
+}
+
+struct Address {
+  ibv_gid gid;
+  uint32_t qpn;
+  uint64_t buffer;
+  uint32_t rkeys[2];
+};
+
+/// One process's side: a queue pair, memory, and both keys for it.
+class Side {
+ public:
+  explicit Side(int fd) : fd_(fd), memory_(2 * kMiB) {
+    ibv_device** list = ibv_get_device_list(nullptr);
+    check(list && list[0] && (context_ = ibv_open_device(list[0])), "device");
+    pd_ = ibv_alloc_pd(context_);
+    cq_ = ibv_create_cq(context_, 4 * kDepth, nullptr, nullptr, 0);
+    regions_[0] = ibv_reg_mr(pd_, memory_.data(), memory_.size(), kAccess);
+    regions_[1] = verbatim_reg_global_mr(pd_, kAccess);
+    check(regions_[0] && regions_[1], "regions");
+    ibv_qp_init_attr init{};
+    init.send_cq = init.recv_cq = cq_;
+    init.cap = {2 * kDepth, 2 * kDepth, 1, 1, 0};
+    init.qp_type = IBV_QPT_RC;
+    check((qp_ = ibv_create_qp(pd_, &init)) != nullptr, "queue pair");
+    connect();
+  }
+
+  /// One round: nanoseconds for each message. `asks`: this side sends first.
+  double run(const Test& test, int kind, bool asks) {
+    meet();
+    const auto begin = std::chrono::steady_clock::now();
+    if (test.rdma) {
+      if (asks) write_many(test, kind);
+    } else {
+      exchange(test, kind, asks);
+    }
+    const std::chrono::duration<double, std::nano> time = std::chrono::steady_clock::now() - begin;
+    meet();
+    return time.count() / test.count / (test.rdma ? 1 : 2);
+  }
+
+ private:
+  void meet() {
+    char byte = 0;
+    check(write(fd_, &byte, 1) == 1 && read(fd_, &byte, 1) == 1, "other process");
+  }
+
+  void connect() {
+    Address own{};
+    ibv_query_gid(context_, 1, 1, &own.gid);
+    own.qpn = qp_->qp_num;
+    own.buffer = reinterpret_cast<uint64_t>(memory_.data());
+    for (int kind : {0, 1}) own.rkeys[kind] = regions_[kind]->rkey;
+    check(write(fd_, &own, sizeof own) == sizeof own && read(fd_, &peer_, sizeof peer_) == sizeof peer_, "addresses");
+    ibv_qp_attr attr{};
+    attr.qp_state = IBV_QPS_INIT, attr.port_num = 1, attr.qp_access_flags = kAccess;
+    modify(attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS);
+    attr.qp_state = IBV_QPS_RTR, attr.path_mtu = IBV_MTU_4096, attr.dest_qp_num = peer_.qpn;
+    attr.max_dest_rd_atomic = 16, attr.min_rnr_timer = 1;
+    attr.ah_attr.is_global = 1, attr.ah_attr.port_num = 1, attr.ah_attr.grh.dgid = peer_.gid;
+    attr.ah_attr.grh.sgid_index = 1, attr.ah_attr.grh.hop_limit = 64;
+    modify(attr, IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
+                     IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER);
+    attr.qp_state = IBV_QPS_RTS, attr.timeout = 14, attr.retry_cnt = attr.rnr_retry = 7, attr.max_rd_atomic = 16;
+    modify(attr, IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
+                     IBV_QP_MAX_QP_RD_ATOMIC);
+  }
+  void modify(ibv_qp_attr& attr, int mask) { check(ibv_modify_qp(qp_, &attr, mask) == 0, "ibv_modify_qp"); }
+
+  ibv_sge sge(uint32_t size, int kind, uint64_t offset) {
+    return {reinterpret_cast<uint64_t>(memory_.data()) + offset, size, regions_[kind]->lkey};
+  }
+  void post_receive(uint32_t size, int kind) {
+    ibv_sge at = sge(size, kind, kMiB);
+    ibv_recv_wr wr{0, nullptr, &at, 1}, *bad;
+    check(ibv_post_recv(qp_, &wr, &bad) == 0, "ibv_post_recv");
+  }
+  void post_send(const Test& test, int kind) {
+    ibv_sge at = sge(test.size, kind, 0);
+    ibv_send_wr wr{}, *bad;
+    wr.sg_list = &at, wr.num_sge = 1, wr.send_flags = IBV_SEND_SIGNALED;
+    wr.opcode = test.rdma ? IBV_WR_RDMA_WRITE : IBV_WR_SEND;
+    wr.wr.rdma.remote_addr = peer_.buffer + kMiB, wr.wr.rdma.rkey = peer_.rkeys[kind];
+    check(ibv_post_send(qp_, &wr, &bad) == 0, "ibv_post_send");
+  }
+  /// Polls until so many of each have come.
+  void wait(int sends, int receives) {
+    while (sends > 0 || receives > 0) {
+      ibv_wc wc[4];
+      const int found = ibv_poll_cq(cq_, 4, wc);
+      for (int i = 0; i < found; ++i) {
+        check(wc[i].status == IBV_WC_SUCCESS, ibv_wc_status_str(wc[i].status));
+        --(wc[i].opcode & IBV_WC_RECV ? receives : sends);
+      }
+    }
+  }
+
+  void exchange(const Test& test, int kind, bool asks) {
+    post_receive(test.size, kind);
+    for (int i = 0; i < test.count; ++i) {
+      if (asks) post_send(test, kind);
+      wait(asks ? 1 : 0, 1);
+      if (i + 1 < test.count) post_receive(test.size, kind);
+      if (!asks) post_send(test, kind), wait(1, 0);
+    }
+  }
+  void write_many(const Test& test, int kind) {
+    int posted = 0;
+    for (; posted < kDepth; ++posted) post_send(test, kind);
+    for (int done = 0; done < test.count; ++done) {
+      wait(1, 0);
+      if (posted < test.count) post_send(test, kind), ++posted;
+    }
+  }
+
+  int fd_;
+  std::vector<unsigned char> memory_;
+  ibv_context* context_ = nullptr;
+  ibv_pd* pd_ = nullptr;
+  ibv_cq* cq_ = nullptr;
+  ibv_mr* regions_[2] = {};
+  ibv_qp* qp_ = nullptr;
+  Address peer_{};
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+bool measure(Side& side, int rounds, double at_most, bool asks) {
+  bool fine = true;
+  for (const Test& test : kTests) {
+    std::vector<double> times[2], ratios;
+    for (int kind : {0, 1}) side.run(test, kind, asks);  // to warm up
+    for (int round = 0; round < rounds; ++round) {
+      for (int turn : {0, 1}) {
+        const int kind = (round + turn) % 2;
+        times[kind].push_back(side.run(test, kind, asks));
+      }
+      ratios.push_back(times[1].back() / times[0].back());
+    }
+    const double ratio = median(ratios);
+    if (asks) {
+      std::printf("%-12s ordinary %10.2f us, global %10.2f us, ratio %.3f\n", test.name, median(times[0]) / 1000,
+                  median(times[1]) / 1000, ratio);
+    }
+    fine &= ratio <= at_most;
+  }
+  return fine;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"What a key for the whole address space costs beside an ordinary region"};
+  int rounds = 9;
+  double at_most = 0;
+  app.add_option("--rounds", rounds, "of each measurement");
+  app.add_option("--at-most", at_most, "fail when a ratio is larger");
+  CLI11_PARSE(app, argc, argv);
+  int fds[2];
+  check(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0, "socketpair");
+  const pid_t child = fork();
+  const bool asks = child != 0;
+  close(fds[asks ? 0 : 1]);
+  Side side(fds[asks ? 1 : 0]);
+  const bool fine = measure(side, rounds, at_most > 0 ? at_most : 1e9, asks);
+  if (!asks) return 0;
+  waitpid(child, nullptr, 0);
+  return fine ? 0 : 1;
+}
