@@ -53,6 +53,7 @@ endif()
 
 find_path(LIBFABRIC_INCLUDE_DIR rdma/fabric.h REQUIRED)       # headers only: libfabric is opened at first use
 find_path(IBVERBS_INCLUDE_DIR infiniband/verbs.h REQUIRED)    # headers only: we are the library
+find_library(NETTLE_LIBRARY NAMES libnettle.a REQUIRED)       # static: what is loaded into programs needs libc only
 find_path(RDMACM_INCLUDE_DIR rdma/rdma_cma.h REQUIRED)
 
 # verbatim_precompile(<target>): halves the time that its C++ takes to compile. OFF shows a file that includes too little.

@@ -15,9 +15,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "fabric/ofi_endpoint.h"
 #include "transport/lane.h"
 #include "transport/presence.h"
@@ -96,9 +98,56 @@ void ControlLink::connected() {
 }
 
 void ControlLink::send_hello() {
-  wire::Hello hello = router_.hello();
-  copy_text(hello.provider, router_.fabric_provider(socket_.get()));
-  send(Control::kHello, &hello, sizeof hello);
+  own_ = router_.hello();
+  copy_text(own_.provider, router_.fabric_provider(socket_.get()));
+  random_bytes(own_.nonce);
+  if (!initiator_ && !router_.secret().empty()) own_.proof = prove(wire::Place::kAcceptorHello, peer_, own_);
+  send(Control::kHello, &own_, sizeof own_);
+}
+
+namespace {
+template <class T>
+std::span<const unsigned char> bytes_of(const T& value) {
+  return {reinterpret_cast<const unsigned char*>(&value), sizeof value};
+}
+}  // namespace
+
+wire::Proof ControlLink::prove(wire::Place place, const wire::Hello& initiator, const wire::Hello& acceptor) const {
+  wire::Hello unproven = acceptor;
+  unproven.proof = {};
+  return wire::prove(router_.secret(), place, {bytes_of(initiator), bytes_of(unproven)});
+}
+
+wire::Proof ControlLink::prove(wire::Place place, const wire::Offer& offer) const {
+  wire::Offer unproven = offer;
+  unproven.secret_proof = {};
+  const wire::Hello& initiator = initiator_ ? own_ : peer_;
+  const wire::Hello& acceptor = initiator_ ? peer_ : own_;
+  return wire::prove(router_.secret(), place, {bytes_of(initiator), bytes_of(acceptor), bytes_of(unproven)});
+}
+
+/// Both sides have a secret or none; the acceptor proves its own at once, the initiator with its offer.
+bool ControlLink::proven(const wire::Hello& hello) {
+  const bool secret = !router_.secret().empty();
+  bool good = secret == ((hello.flags & wire::kHasSecret) != 0);
+  if (good && secret && initiator_) {
+    good = wire::same_proof(hello.proof, prove(wire::Place::kAcceptorHello, own_, hello));
+  }
+  if (!good) refuse();
+  return good;
+}
+
+bool ControlLink::proven(const wire::Offer& offer) {
+  if (router_.secret().empty()) return true;
+  wire::Place place = initiator_ ? wire::Place::kAcceptorOffer : wire::Place::kInitiatorOffer;
+  bool good = wire::same_proof(offer.secret_proof, prove(place, offer));
+  if (!good) refuse();
+  return good;
+}
+
+void ControlLink::refuse() {
+  router_.refused_peer();
+  close("it has not the same secret");
 }
 
 void ControlLink::send(Control type, const void* body, size_t size) {
@@ -191,6 +240,7 @@ bool ControlLink::handle_hello(const wire::Hello& hello) {
     close("another version");
     return false;
   }
+  if (!proven(hello)) return false;
   ProcessId process;
   std::copy(std::begin(hello.process), std::end(hello.process), process.begin());
   if (process == ProcessId{}) {  // That is what this process calls itself on its loopback.
@@ -247,6 +297,9 @@ bool ControlLink::send_offer(Path path) {
   std::vector<unsigned char> name = rail_->endpoint->name();
   offer.name_size = static_cast<uint32_t>(std::min(name.size(), sizeof offer.name));
   memcpy(offer.name, name.data(), offer.name_size);
+  if (!router_.secret().empty()) {
+    offer.secret_proof = prove(initiator_ ? wire::Place::kInitiatorOffer : wire::Place::kAcceptorOffer, offer);
+  }
   send(Control::kOffer, &offer, sizeof offer);
   return true;
 }
@@ -257,6 +310,7 @@ bool ControlLink::handle_offer(const wire::Offer& offer) {
     close("malformed offer");
     return false;
   }
+  if (!proven(offer)) return false;
   return initiator_ ? establish(offer) : accept_offer(offer);
 }
 

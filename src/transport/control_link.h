@@ -52,6 +52,11 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool parse();
   bool handle(wire::Control type, const unsigned char* body);
   bool handle_hello(const wire::Hello& hello);
+  bool proven(const wire::Hello& hello);
+  bool proven(const wire::Offer& offer);
+  void refuse();
+  wire::Proof prove(wire::Place place, const wire::Hello& initiator, const wire::Hello& acceptor) const;
+  wire::Proof prove(wire::Place place, const wire::Offer& offer) const;
   bool handle_offer(const wire::Offer& offer);
   bool accept_offer(const wire::Offer& offer);
   bool handle_count(wire::Control type, const wire::Count& count);
@@ -75,6 +80,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool watching_writes_ = false;
   uint64_t deadline_ns_;
   uint64_t probed_at_ns_ = 0;  ///< what was sent then is not acknowledged yet; 0: nothing is
+  wire::Hello own_{};          ///< as it was sent
   wire::Hello peer_{};
   wire::Path offered_ = wire::Path::kFabric;
   uint64_t token_ = 0;

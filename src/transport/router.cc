@@ -116,8 +116,11 @@ bool allows_shared_memory(const std::string& provider) { return provider == "aut
 
 Result<void> Router::open() {
   if (auto opened = poller_.open(); !opened) return opened;
+  auto secret = wire::read_secret(config().secret);
+  if (!secret) return Error{secret.error()};
+  secret_ = *secret;
   hello_.version = wire::kVersion;
-  hello_.flags = wire::kLittleEndian;
+  hello_.flags = wire::kLittleEndian | (secret_.empty() ? 0 : wire::kHasSecret);
   hello_.user = geteuid();
   hello_.pid = getpid();
   hello_.pid_namespace = inode_of("/proc/self/ns/pid");
@@ -135,6 +138,13 @@ Result<void> Router::open() {
 }
 
 wire::Hello Router::hello() const { return hello_; }
+
+void Router::refused_peer() {
+  ++rejected;
+  static std::atomic<bool> told{false};
+  log_once(told, LogLevel::warn,
+           "a peer is refused, because only one side has a secret, or they differ (option secret)");
+}
 
 // --- slots -------------------------------------------------------------------------------------------------------
 

@@ -83,6 +83,10 @@ class Router {
   Lane& lane() { return lane_; }
   Poller& poller() { return poller_; }
   wire::Hello hello() const;
+  /// Empty: none is asked for.
+  const std::string& secret() const { return secret_; }
+  /// Says once that peers without the secret are refused.
+  void refused_peer();
   uint64_t presence_proof() { return presence_.page().proof; }
   std::string fabric_provider(int socket);
   /// Which interfaces of which hosts this connection joins.
@@ -131,6 +135,7 @@ class Router {
   Multicast multicast_{lane_, poller_};
   XrcStandIns stand_ins_{*this};
   wire::Hello hello_{};
+  std::string secret_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::map<std::string, std::unique_ptr<Route>> routes_;
   Route loopback_{{}, {}};                        ///< to this process itself

@@ -14,6 +14,8 @@
 #include <span>
 #include <string_view>
 
+#include "wire/authentication.h"
+
 namespace vb::wire {
 
 inline constexpr uint32_t kControlMagic = 0x31304256;  // "VB01"
@@ -27,7 +29,7 @@ struct ControlHeader {
   uint16_t size;  ///< of the body
 };
 
-enum HelloFlag : uint16_t { kSharesMemory = 1, kLittleEndian = 2 };
+enum HelloFlag : uint16_t { kSharesMemory = 1, kLittleEndian = 2, kHasSecret = 4 };
 
 struct Hello {
   uint16_t version;
@@ -41,6 +43,8 @@ struct Hello {
   unsigned char process[16];  ///< random, one for each process
   unsigned char boot[16];     ///< the host's boot id
   char provider[32];          ///< for traffic between hosts
+  unsigned char nonce[16];    ///< random, one for each connection
+  Proof proof;                ///< of the acceptor, with a secret: over the initiator's Hello and this one
 };
 
 enum class Path : uint32_t { kSharedMemory = 1, kFabric = 2 };
@@ -52,6 +56,7 @@ struct Offer {
   uint64_t proof;  ///< kSharedMemory: read from the receiver's presence page
   char provider[32];
   unsigned char name[256];  ///< the endpoint's address, in the provider's format
+  Proof secret_proof;       ///< with a secret: over both Hellos and this Offer
 };
 
 /// With kProbe, and with the kCount that answers it.
