@@ -51,7 +51,7 @@ def inline_cases():
 def send_cases(bandwidth):
     cases = [Case("SRQ, all sizes", ["--use-srq", "-a"], 5, judge.ALL_SIZES, hosts=True)]
     if bandwidth:
-        cases.append(Case("SRQ, 64 QPs", ["--use-srq", "-q", "64", "-r", "256"], 256, qps=64))
+        cases.append(Case("SRQ, 64 QPs", ["--use-srq", "-q", "64"], 100, qps=64))
         cases.append(Case("receive lists", ["--recv_post_list=16"], 320, [64]))
     return cases
 
