@@ -95,9 +95,23 @@ bool Channel::send_orphans() {
   return true;
 }
 
+void Channel::begin_connection() {
+  if (!alive_) return;
+  must_begin_ = frames_sent_ == 0 && !current_ && !open_frame(Use::kAnswer);
+  if (must_begin_) return lane_.stalled(*this);
+  flush();
+}
+
+void Channel::let_go() {
+  held_ = false;
+  if (stalled()) lane_.stalled(*this);
+}
+
 bool Channel::in_sequence(uint32_t sequence) {
   if (sequence == next_received_) [[likely]] {
     ++next_received_;
+    if (held_) [[unlikely]]
+      let_go();
     return true;
   }
   log(LogLevel::warn, "frame %u came from a peer instead of frame %u: the fabric has lost some, the channel ends",
@@ -120,7 +134,7 @@ void Channel::expect(uint32_t frames, uint64_t now_ns) {
 }
 
 void Channel::submit(fabric::Frame& frame) {
-  int status = backlog_ ? EAGAIN : rail_.endpoint->send(peer_.address, frame);
+  int status = backlog_ || held_ ? EAGAIN : rail_.endpoint->send(peer_.address, frame);
   if (status == 0) {
     ++frames_sent_;
     return wake_peer();
@@ -137,6 +151,8 @@ void Channel::submit(fabric::Frame& frame) {
 }
 
 void Channel::retry() {
+  if (held_) return;
+  if (must_begin_) begin_connection();
   while (backlog_ && alive_) {
     fabric::Frame& frame = *backlog_;
     fabric::Frame* next = frame.next;

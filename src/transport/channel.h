@@ -85,9 +85,14 @@ class Channel : public ListNode<Channel, OnDirty> {
   void answer(const wire::PacketHeader& header);
   /// Sends the frame being filled.
   void flush();
+  /// Sends nothing until a frame of the peer's has come. Some providers lose frames when both ends connect to each
+  /// other at once, so one end begins.
+  void hold() { held_ = true; }
+  /// Sends an empty frame: the peer holds its own until then.
+  void begin_connection();
   /// Sends what the fabric would not take before, and takes up who waits for room.
   void retry();
-  bool stalled() { return backlog_ != nullptr || !stalled_.empty() || !orphans_.empty(); }
+  bool stalled() { return !held_ && (backlog_ != nullptr || !stalled_.empty() || !orphans_.empty() || must_begin_); }
   void released(fabric::Frame& frame, int error);
   /// A transfer was handed to the fabric: a sleeping peer may have to help.
   void moved() { wake_peer(); }
@@ -151,11 +156,14 @@ class Channel : public ListNode<Channel, OnDirty> {
   bool send_orphans();
   void drop(fabric::Frame& frame);
   void wake_peer();
+  void let_go();
 
   Lane& lane_;
   Rail& rail_;
   Peer peer_;
   bool alive_ = true;
+  bool held_ = false;
+  bool must_begin_ = false;  ///< begin_connection() has found no frame
   size_t eager_limit_;
   uint32_t frames_out_ = 0;
   uint32_t next_sent_ = 0;      ///< the number of the next frame to go

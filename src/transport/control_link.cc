@@ -219,6 +219,11 @@ bool ControlLink::handle(Control type, const unsigned char* body) {
       goodbye_ = true;
       close("the peer has ended");
       return false;
+    case Control::kReady:
+      if (state_ != State::kUp || initiator_ || !channel_) break;
+      channel_->confirmed = true;
+      channel_->begin_connection();
+      return true;
     case Control::kDoorbell:
       if (state_ == State::kUp) return true;  // That it woke us is all it was for.
       break;
@@ -328,6 +333,13 @@ bool ControlLink::accept_offer(const wire::Offer& offer) {
   return send_offer(offer.path) && establish(offer);
 }
 
+/// Of two processes always the same one begins, whoever has called: each may be calling the other.
+bool ControlLink::begins_connections() const {
+  const wire::Hello own = router_.hello();
+  return std::lexicographical_compare(std::begin(own.process), std::end(own.process), std::begin(peer_.process),
+                                      std::end(peer_.process));
+}
+
 bool ControlLink::establish(const wire::Offer& offer) {
   if (offer.path != offered_ || wire::text(offer.provider) != rail_->endpoint->traits().provider) {
     close("the peer offers another fabric");
@@ -355,6 +367,10 @@ bool ControlLink::establish(const wire::Offer& offer) {
   token_reserved_ = false;
   channel_ = &router_.lane().add_channel(*rail_, peer, token_);
   channel_->confirmed = initiator_;
+  if (initiator_ && offered_ == Path::kFabric && !begins_connections()) {
+    channel_->hold();
+    send(Control::kReady, nullptr, 0);
+  }
   log(LogLevel::info, "channel to process %d over %s", peer_.pid, rail_->endpoint->traits().provider.c_str());
   if (route_) router_.found(*std::exchange(route_, nullptr), *channel_);
   return true;

@@ -64,6 +64,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool send_offer(wire::Path path);
   std::string path() const;
   bool same_host() const;
+  bool begins_connections() const;
   bool establish(const wire::Offer& offer);
   void close(const char* reason);
   void watch(bool writing);

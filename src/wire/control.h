@@ -6,6 +6,7 @@
 //           <-------------------   kHello     who each is, what each can do
 //   kOffer  ------------------->              which fabric, and where
 //           <-------------------   kOffer     the same, or kReject: then the initiator offers the next best
+//   kReady  ------------------->              over a fabric, where the acceptor is to send the first frame
 //   kDoorbell, kProbe, kBye, both ways, as long as the connection lives: it is the sign of life
 #pragma once
 
@@ -19,9 +20,9 @@
 namespace vb::wire {
 
 inline constexpr uint32_t kControlMagic = 0x31304256;  // "VB01"
-inline constexpr uint16_t kVersion = 2;
+inline constexpr uint16_t kVersion = 3;
 
-enum class Control : uint16_t { kHello = 1, kOffer, kReject, kDoorbell, kProbe, kCount, kBye };
+enum class Control : uint16_t { kHello = 1, kOffer, kReject, kDoorbell, kProbe, kCount, kBye, kReady };
 
 struct ControlHeader {
   uint32_t magic;
