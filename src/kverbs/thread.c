@@ -33,8 +33,11 @@ struct task_struct* kv_current(void) {
 }
 
 int kv_start_thread(pthread_t* thread, void* (*function)(void*), void* data) {
+  static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
   sigset_t all, old;
   sigfillset(&all);
+  /* Blocked, a fault would end the process without anybody's handler. */
+  for (size_t i = 0; i < ARRAY_SIZE(faults); i++) sigdelset(&all, faults[i]);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   int error = pthread_create(thread, NULL, function, data);
   pthread_sigmask(SIG_SETMASK, &old, NULL);

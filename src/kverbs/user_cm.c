@@ -2,13 +2,23 @@
 #include "user_cm.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <rdma/rdma_cma.h>
 #include <string.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct rdma_event_channel* channel;
-static void open_channel(void) { channel = rdma_create_event_channel(); }
+
+/* Taking an event changes the state of its queue pair, which another thread must not destroy meanwhile. So that the
+ * lock is never held while there is nothing to take, the channel does not block. */
+static pthread_mutex_t queue_pairs = PTHREAD_MUTEX_INITIALIZER;
+
+static void open_channel(void) {
+  channel = rdma_create_event_channel();
+  if (channel) fcntl(channel->fd, F_SETFL, fcntl(channel->fd, F_GETFL) | O_NONBLOCK);
+}
 
 static struct rdma_cm_id* native_of(struct ucm_id* id) { return (struct rdma_cm_id*)id; }
 
@@ -48,7 +58,11 @@ int ucm_resolve_route(struct ucm_id* id, int ms) { return told(rdma_resolve_rout
 struct ibv_qp* ucm_create_qp(struct ucm_id* id, struct ibv_pd* pd, struct ibv_qp_init_attr* init) {
   return rdma_create_qp(native_of(id), pd, init) == 0 ? native_of(id)->qp : NULL;
 }
-void ucm_destroy_qp(struct ucm_id* id) { rdma_destroy_qp(native_of(id)); }
+void ucm_destroy_qp(struct ucm_id* id) {
+  pthread_mutex_lock(&queue_pairs);
+  rdma_destroy_qp(native_of(id));
+  pthread_mutex_unlock(&queue_pairs);
+}
 int ucm_init_qp_attr(struct ucm_id* id, struct ibv_qp_attr* attr, int* mask) {
   return told(rdma_init_qp_attr(native_of(id), attr, mask));
 }
@@ -119,10 +133,22 @@ static void copy_connected(struct ucm_event* event, const struct rdma_conn_param
   event->param.qp_num = from->qp_num;
 }
 
+static int get_event(struct rdma_cm_event** event) {
+  struct pollfd ready = {.fd = channel->fd, .events = POLLIN};
+  if (poll(&ready, 1, -1) < 0) return -1;
+  pthread_mutex_lock(&queue_pairs);
+  int result = rdma_get_cm_event(channel, event);
+  int error = errno;
+  pthread_mutex_unlock(&queue_pairs);
+  errno = error;
+  return result;
+}
+
 int ucm_next(void (*take)(struct ucm_event*)) {
   struct rdma_cm_event* native;
   struct ucm_event event;
-  if (rdma_get_cm_event(channel, &native) != 0) return told(-1);
+  if (get_event(&native) != 0)
+    return errno == EAGAIN ? 0 : told(-1); /* what was there may be gone with its identifier */
   memset(&event, 0, sizeof event);
   event.event = native->event;
   event.status = native->status;
