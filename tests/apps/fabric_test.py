@@ -44,13 +44,16 @@ def inner_use(suite):
     """The engine's own use of libfabric does not find our devices: below them this provider has nothing to stand on."""
     provider = "verbs;ofi_rxm"
     port = free_port()
-    command = ["ibv_rc_pingpong", "-g", "1", "-p", str(port), "-d", suite.hosts.server.device]
-    forced = [suite.options.launcher, "run", "--provider", provider, "--device", suite.hosts.server.device, "--"]
-    server = Process("server", forced + command)
-    suite.processes.append(server)
+
+    def start(side, name, arguments):
+        command = [suite.options.launcher, "run", "--provider", provider, "--device", side.device, "--", "ibv_rc_pingpong",
+                   "-g", "1", "-p", str(port), "-d", side.device, *arguments]
+        suite.processes.append(Process(name, side.enter + command))
+        return suite.processes[-1]
+
+    server = start(suite.hosts.server, "server", [])
     server.must_listen(port)
-    client = Process("client", forced + command + [suite.hosts.address])
-    suite.processes.append(client)
+    client = start(suite.hosts.client, "client", [suite.hosts.address])
     if not eventually(lambda: f'no provider "{provider}"' in server.text() + client.text(), 20):
         raise Failure("nobody says that the provider is not there")
 
