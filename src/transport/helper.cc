@@ -16,9 +16,9 @@ namespace vb {
 namespace {
 
 constexpr uint32_t kPollsOfEventConsumer = 256;
-constexpr int kModestTries = 100;
 constexpr int kStandByMs = 1;                       ///< how soon a program that stops polling is noticed
 constexpr uint64_t kTick = 20 * kMillisecond;       ///< retry budgets are watched this often
+constexpr uint64_t kLatestTick = 5 * kTick;         ///< when a program that polls leaves no gap
 constexpr uint64_t kLazyTick = 250 * kMillisecond;  ///< when nothing is outstanding
 
 /// A short slice makes the scheduler run us soon after a wake, even on a core where the program spins. No privilege
@@ -117,26 +117,17 @@ void Helper::maintain() {
 }
 
 /// The program polls: the fabric is its business, connections are ours. So are timers, if it polls seldom: then the
-/// lane is free.
+/// lane is free. What a connection says is waited for, since nobody else would hear it; a tick is not, but now and
+/// then: on a core that we share with the program it is likely to have been interrupted with the lane in its hands, and
+/// who waits for a PoliteLock keeps others out, until we run again a time slice later.
 void Helper::stand_by() {
   int count = wait(Poller::On::kControl, kStandByMs);
   lane_.memory.next_epoch();
-  bool due = count != 0 || clock_ns() - last_tick_ns_ >= kTick;
-  auto guard = due ? hold_modestly() : std::unique_lock<Lane>(lane_, std::try_to_lock);
+  bool due = count != 0 || clock_ns() - last_tick_ns_ >= kLatestTick;
+  auto guard = due ? lane_.hold() : std::unique_lock<Lane>(lane_, std::try_to_lock);
   if (!guard) return;
   handle_control(count);
   maintain();
-}
-
-/// On a core that we share with a program that polls, it is likely to have been interrupted with the lock in its hands.
-/// Who waits for a PoliteLock keeps others out: until we ran again, a time slice later, the program could do nothing.
-std::unique_lock<Lane> Helper::hold_modestly() {
-  for (int i = 0; i < kModestTries; ++i) {
-    std::unique_lock<Lane> guard(lane_, std::try_to_lock);
-    if (guard) return guard;
-    sched_yield();
-  }
-  return lane_.hold();
 }
 
 void Helper::serve() {

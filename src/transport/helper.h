@@ -5,7 +5,6 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <mutex>
 
 #include "transport/router.h"
 
@@ -30,7 +29,6 @@ class Helper {
   void run();
   bool somebody_polls();
   void stand_by();
-  std::unique_lock<Lane> hold_modestly();
   void serve();
   bool sleep_deeply();
   void handle_control(int count);
