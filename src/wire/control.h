@@ -84,7 +84,7 @@ enum class Parse { kMore, kMessage, kMalformed };
 inline Parse parse_control(std::span<const unsigned char> bytes, ControlHeader& header) {
   if (bytes.size() < sizeof header) return Parse::kMore;
   memcpy(&header, bytes.data(), sizeof header);
-  bool known = header.type >= Control::kHello && header.type <= Control::kBye;
+  bool known = header.type >= Control::kHello && header.type <= Control::kReady;
   if (header.magic != kControlMagic || !known || header.size != body_size(header.type)) return Parse::kMalformed;
   return bytes.size() >= sizeof header + header.size ? Parse::kMessage : Parse::kMore;
 }
