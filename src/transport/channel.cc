@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -103,15 +104,14 @@ void Channel::begin_connection() {
 }
 
 void Channel::let_go() {
-  held_ = false;
+  if (!std::exchange(held_, false)) return;
   if (stalled()) lane_.stalled(*this);
 }
 
 bool Channel::in_sequence(uint32_t sequence) {
   if (sequence == next_received_) [[likely]] {
-    ++next_received_;
-    if (held_) [[unlikely]]
-      let_go();
+    if (next_received_++ == 0) [[unlikely]]
+      lane_.heard(*this);
     return true;
   }
   log(LogLevel::warn, "frame %u came from a peer instead of frame %u: the fabric has lost some, the channel ends",

@@ -85,9 +85,13 @@ class Channel : public ListNode<Channel, OnDirty> {
   void answer(const wire::PacketHeader& header);
   /// Sends the frame being filled.
   void flush();
-  /// Sends nothing until a frame of the peer's has come. Some providers lose frames when both ends connect to each
-  /// other at once, so one end begins.
+  /// Sends nothing until a frame of that process has come, on whatever channel. Some providers lose frames when both
+  /// ends connect to each other at once, so one end begins.
   void hold() { held_ = true; }
+  void let_go();
+  bool heard() const { return next_received_ != 0; }
+  /// Over the same connection of the fabric.
+  bool beside(const Channel& other) const { return &rail_ == &other.rail_ && process() == other.process(); }
   /// Sends an empty frame: the peer holds its own until then.
   void begin_connection();
   /// Sends what the fabric would not take before, and takes up who waits for room.
@@ -156,7 +160,6 @@ class Channel : public ListNode<Channel, OnDirty> {
   bool send_orphans();
   void drop(fabric::Frame& frame);
   void wake_peer();
-  void let_go();
 
   Lane& lane_;
   Rail& rail_;

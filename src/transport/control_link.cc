@@ -367,7 +367,7 @@ bool ControlLink::establish(const wire::Offer& offer) {
   token_reserved_ = false;
   channel_ = &router_.lane().add_channel(*rail_, peer, token_);
   channel_->confirmed = initiator_;
-  if (initiator_ && offered_ == Path::kFabric && !begins_connections()) {
+  if (initiator_ && offered_ == Path::kFabric && !begins_connections() && !router_.lane().has_heard(*channel_)) {
     channel_->hold();
     send(Control::kReady, nullptr, 0);
   }

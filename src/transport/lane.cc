@@ -161,6 +161,18 @@ void Lane::stalled(Channel& channel) {
   if (std::find(stalled_.begin(), stalled_.end(), &channel) == stalled_.end()) stalled_.push_back(&channel);
 }
 
+bool Lane::has_heard(const Channel& beside) const {
+  return std::any_of(channels_.begin(), channels_.end(), [&](const auto& channel) {
+    return channel && channel->alive() && channel->heard() && channel->beside(beside);
+  });
+}
+
+void Lane::heard(const Channel& from) {
+  for (auto& channel : channels_) {
+    if (channel && channel->beside(from)) channel->let_go();
+  }
+}
+
 void Lane::retry_stalled() {
   std::vector<Channel*> channels;
   channels.swap(stalled_);

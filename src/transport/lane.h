@@ -137,6 +137,10 @@ class Lane final : public fabric::Sink {
   void late(DatagramQueuePair& qp) { late_.push_back(qp); }
   void dirty(Channel& channel) { dirty_.push_back(channel); }
   void stalled(Channel& channel);
+  /// The first frame of a channel has come: what is held beside it goes.
+  void heard(const Channel& from);
+  /// Whether a frame has come on a channel beside this one.
+  bool has_heard(const Channel& beside) const;
   void lost(Channel& channel) { lost_.push_back(&channel); }
   void drained(QueuePair& qp);
   void overran(QueuePair& qp) { overrun_.push_back(qp); }
