@@ -115,7 +115,8 @@ void ConnectedQueuePair::receive(Channel& from, const wire::Packet& packet) {
     if (state() == IBV_QPS_RTR) established();
     responder.request(packet);
   } else {
-    refuse_not_connected(from, packet);  // the requester's budget ends it
+    // The requester's budget ends it. By our own channel, which may be another: not before the NAK that has led to ERR.
+    refuse_not_connected(*channel_, packet);
   }
 }
 
