@@ -36,6 +36,7 @@ async def echo(reader, writer):
 
 async def serve_level(address, port):
     async with await asyncio.start_server(echo, address, port) as server:
+        print("listening", flush=True)
         await server.serve_forever()
 
 
@@ -64,6 +65,7 @@ class Edge:
 
 def serve_edge(address, port):
     listener = socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+    print("listening", flush=True)
     listener.setblocking(False)
     epoll, connections = select.epoll(), {}
     epoll.register(listener, select.EPOLLIN)

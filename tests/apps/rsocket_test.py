@@ -115,7 +115,8 @@ def echo(suite):
         port = free_port()
         server = suite.start(suite.hosts.server, f"{trigger}-triggered server",
                              preload_shell(suite, f"{PYTHON} {script} server {address} {port} {trigger}"))
-        server.must_serve(port)
+        if not eventually(lambda: "listening" in server.text(), 20):
+            raise Failure(f"{server.name} did not listen")
         clients.append(suite.start(suite.hosts.client, f"client of the {trigger}-triggered server",
                                    preload_shell(suite, f"{PYTHON} {script} client {address} {port} 8")))
     for client in clients:
