@@ -309,8 +309,20 @@ bool ControlLink::send_offer(Path path) {
   return true;
 }
 
+/// Nobody can make us send to a third host: an endpoint whose name is a socket's address stands where its owner does.
+bool ControlLink::names_another_host(const wire::Offer& offer) const {
+  SocketAddress named;
+  bool internet = offer.name_size == sizeof(sockaddr_in) || offer.name_size == sizeof(sockaddr_in6);
+  if (offer.path != Path::kFabric || !internet) return false;
+  memcpy(&named.storage, offer.name, offer.name_size);
+  named.length = static_cast<socklen_t>(offer.name_size);
+  sa_family_t family = offer.name_size == sizeof(sockaddr_in) ? AF_INET : AF_INET6;
+  if (named.storage.ss_family != family) return true;
+  return !Router::is_other_end(named, socket_.get());
+}
+
 bool ControlLink::handle_offer(const wire::Offer& offer) {
-  if (offer.name_size > sizeof offer.name) {
+  if (offer.name_size > sizeof offer.name || names_another_host(offer)) {
     ++router_.rejected;
     close("malformed offer");
     return false;

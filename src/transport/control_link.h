@@ -65,6 +65,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   std::string path() const;
   bool same_host() const;
   bool begins_connections() const;
+  bool names_another_host(const wire::Offer& offer) const;
   bool establish(const wire::Offer& offer);
   void close(const char* reason);
   void watch(bool writing);

@@ -381,6 +381,10 @@ std::string Router::fabric_provider(int socket) {
   return providers_[node] = chosen ? *chosen : std::string();
 }
 
+bool Router::is_other_end(const SocketAddress& address, int socket) {
+  return address_text(address, false) == address_text(remote_address(socket), false);
+}
+
 std::string Router::path_of(int socket) {
   return address_text(local_address(socket), false) + ' ' + address_text(remote_address(socket), false);
 }

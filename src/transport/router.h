@@ -89,6 +89,8 @@ class Router {
   void refused_peer();
   uint64_t presence_proof() { return presence_.page().proof; }
   std::string fabric_provider(int socket);
+  /// Whether the host at the other end of a connection has this address.
+  static bool is_other_end(const SocketAddress& address, int socket);
   /// Which interfaces of which hosts this connection joins.
   static std::string path_of(int socket);
   Rail* shared_memory_rail();
