@@ -2,12 +2,15 @@
 /* DC between processes: each of four has a target and one initiator, with which it writes to, reads from, adds to and
  * sends to all targets in turn, its own among them. Then one is killed: the others' initiators, which wait for nothing
  * from it, go on; who sends to it gets an error. */
+#include <errno.h>
 #include <infiniband/verbs_exp.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,12 +54,17 @@ struct end {
 
 static unsigned char* slot(struct end* end, int index) { return end->buffer + (size_t)index * kSlot; }
 
-static void meet(struct board* board, int step, int count) {
-  time_t limit = time(NULL) + 30;
+static void arrive(struct board* board, int step) {
   __atomic_add_fetch(&board->reached[step], 1, __ATOMIC_SEQ_CST);
-  while (__atomic_load_n(&board->reached[step], __ATOMIC_SEQ_CST) < count) {
-    CHECK(time(NULL) < limit);
-    usleep(500);
+  syscall(SYS_futex, &board->reached[step], FUTEX_WAKE, kProcesses, NULL, NULL, 0);
+}
+
+static void meet(struct board* board, int step, int count) {
+  const struct timespec patience = {.tv_sec = 30};
+  arrive(board, step);
+  for (int seen; (seen = __atomic_load_n(&board->reached[step], __ATOMIC_SEQ_CST)) < count;) {
+    long woken = syscall(SYS_futex, &board->reached[step], FUTEX_WAIT, seen, &patience, NULL, 0);
+    CHECK(woken == 0 || errno != ETIMEDOUT);
   }
 }
 
@@ -250,7 +258,7 @@ int main(void) {
   }
   CHECK(waitpid(child[kProcesses - 1], &status, 0) == child[kProcesses - 1]);
   failed |= !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL;
-  __atomic_add_fetch(&board->reached[3], 1, __ATOMIC_SEQ_CST);
+  arrive(board, 3);
   for (int i = 0; i < kProcesses - 1; ++i) {
     CHECK(waitpid(child[i], &status, 0) == child[i]);
     failed |= status != 0;
