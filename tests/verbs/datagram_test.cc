@@ -94,15 +94,8 @@ TEST_P(UdTest, TheAnswerFindsItsWayByTheHeader) {
 }
 
 TEST_P(UdTest, WithoutAReceiveADatagramIsLost) {
-  // The first datagram waits until the two processes have found each other: that is not the one to be lost.
-  ASSERT_POSTED(b().post_recv(room(1, 64)));
-  ASSERT_POSTED(a().post_send(to_b(send_wr(1, {at_a.sge(0, 64)}))));
-  ASSERT_DONE(b().wait_recv(), 1);
-  ASSERT_DONE(a().wait_send(), 1);
   ASSERT_POSTED(a().post_send(to_b(send_wr(2, {at_a.sge(0, 64)}))));
   ASSERT_DONE(a().wait_send(), 2);
-  b().poll_recv();
-  a().poll_send();
   expect_nothing_came();
 }
 

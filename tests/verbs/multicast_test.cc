@@ -28,14 +28,6 @@ ibv_gid ipv6_group(uint8_t salt) {
 
 class MulticastTest : public DatagramTest {
  protected:
-  MulticastTest() { options.qps = 2; }
-
-  void SetUp() override {
-    DatagramTest::SetUp();
-    if (IsSkipped()) return;
-    ASSERT_EQ(b().to_datagrams(kQkey, 1), 0);
-  }
-
   // Everybody attached gets it: `receivers` completions at b.
   void expect_delivered(const ibv_gid& group, size_t receivers) {
     uint64_t handle = a().make_ah(group);

@@ -7,19 +7,30 @@ namespace {
 
 class UcErrorTest : public ConnectedTest {
  protected:
+  // What a sent before is at its end, received or dropped: a write behind it has reached the last byte of b's buffer.
+  void fence_by_write() {
+    const uint64_t last = at_b.length - 1;
+    const uint8_t other = static_cast<uint8_t>(~b().load(last, 1)[0]);
+    a().store(0, {other});
+    ASSERT_POSTED(a().post_send(write_wr(9002, {at_a.sge(0, 1)}, at_b.buffer + last, at_b.rkey)));
+    ASSERT_DONE(a().wait_send(), 9002);
+    ASSERT_TRUE(b().spin_on_byte(last, other));
+  }
+
   // The sender succeeds, the receiver sees nothing, and what follows arrives.
   void expect_dropped(SendWr request) {
     b().fill(0, at_b.length, 7);
     request.wr.wr_id = 1;
     ASSERT_POSTED(a().post_send(std::move(request)));
     ASSERT_DONE(a().wait_send(), 1);
+    fence_by_write();
     ASSERT_POSTED(b().post_recv(recv_wr(5)));
     ASSERT_POSTED(a().post_send(send_imm_wr(2, {}, 77)));
     auto wcs = b().wait_recv();
     ASSERT_DONE(wcs, 5);
     EXPECT_EQ(wcs[0].imm_data, 77u);
     ASSERT_DONE(a().wait_send(), 2);
-    EXPECT_EQ(b().mismatch(0, at_b.length, 7), -1);
+    EXPECT_EQ(b().mismatch(0, at_b.length - 1, 7), -1);
     EXPECT_EQ(a().state(), IBV_QPS_RTS);
     EXPECT_EQ(b().state(), IBV_QPS_RTS);
   }
@@ -31,6 +42,7 @@ TEST_P(UcErrorTest, ASendThatFindsNoReceiveIsDropped) { expect_dropped(send_wr(1
 TEST_P(UcErrorTest, AWriteWithImmediateThatFindsNoReceiveIsDropped) {
   ASSERT_POSTED(a().post_send(write_imm_wr(1, {}, at_b.buffer, at_b.rkey, 1)));
   ASSERT_DONE(a().wait_send(), 1);
+  fence_by_write();
   fence_by_send();
 }
 
