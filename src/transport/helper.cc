@@ -16,6 +16,7 @@ namespace vb {
 namespace {
 
 constexpr uint32_t kPollsOfEventConsumer = 256;
+constexpr int kLongestDrain = 10'000;               ///< passes: a peer that sends for ever must not hold us
 constexpr int kStandByMs = 1;                       ///< how soon a program that stops polling is noticed
 constexpr uint64_t kTick = 20 * kMillisecond;       ///< retry budgets are watched this often
 constexpr uint64_t kLatestTick = 5 * kTick;         ///< when a program that polls leaves no gap
@@ -82,9 +83,13 @@ int Helper::wait(Poller::On what, int timeout_ms) {
 }
 
 bool Helper::somebody_polls() {
-  if (wanted_.exchange(false)) return false;
-  uint32_t polls = lane_.polls.load(std::memory_order_relaxed);
-  uint32_t moved = polls - std::exchange(seen_polls_, polls);
+  const bool polls = polled_since_last_look();
+  seen_polls_ = lane_.polls.load(std::memory_order_relaxed);
+  return !wanted_.exchange(false) && polls;
+}
+
+bool Helper::polled_since_last_look() const {
+  const uint32_t moved = lane_.polls.load(std::memory_order_relaxed) - seen_polls_;
   // A consumer of events polls a few times for each event, and relies on us in between.
   return moved > (lane_.armed.load(std::memory_order_relaxed) > 0 ? kPollsOfEventConsumer : 0);
 }
@@ -130,12 +135,19 @@ void Helper::stand_by() {
   maintain();
 }
 
-void Helper::serve() {
-  {
-    auto guard = lane_.hold();
-    lane_.drain();
-    maintain();
+/// Passes until nothing happens any more. False: the program polls again, so the fabric is its business; on a core that
+/// we share with it, and with all the work on our side, both would get half of it.
+bool Helper::drain() {
+  auto guard = lane_.hold();
+  for (int i = 0; i < kLongestDrain && lane_.pass() != 0; ++i) {
+    if (polled_since_last_look()) return false;
   }
+  maintain();
+  return true;
+}
+
+void Helper::serve() {
+  if (!drain()) return;
   if (sleep_deeply() || !lane_.stalled()) return;
   // The fabric takes nothing now, and no descriptor tells when it will.
   int count = wait(Poller::On::kControl, kStandByMs);

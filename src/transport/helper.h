@@ -28,7 +28,9 @@ class Helper {
   static void* main(void* self);
   void run();
   bool somebody_polls();
+  bool polled_since_last_look() const;
   void stand_by();
+  bool drain();
   void serve();
   bool sleep_deeply();
   void handle_control(int count);

@@ -78,8 +78,10 @@ void Lane::unlock() {
 }
 
 size_t Lane::progress() {
-  if (!try_lock()) return 0;
+  // Counted before, and whether or not it gets the lock: the helper that has it makes way for who polls. Several
+  // threads may lose counts of each other, never all of them.
   polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (!try_lock()) return 0;
   size_t happened = pass();
   after_program_pass(happened);
   unlock();

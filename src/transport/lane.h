@@ -163,7 +163,7 @@ class Lane final : public fabric::Sink {
 
   /// Frames that named no channel of ours: rejected, and counted.
   std::atomic<uint64_t> rejected{0};
-  /// Counts passes by programs, so that the helper sees whether somebody polls.
+  /// Counts polls by programs, so that the helper sees whether somebody polls.
   std::atomic<uint32_t> polls{0};
   /// Set by the helper while it sleeps until the fabric wakes it: what it would do later must be done now.
   std::atomic<bool> helper_sleeps{false};
