@@ -9,6 +9,7 @@
 #include <rdma/fi_rma.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 
@@ -85,6 +86,9 @@ size_t frame_size(const fi_info& info) {
 }
 
 constexpr size_t kReceives = 256;
+constexpr size_t kMostSpent = kReceives / 4;
+/// Between receive buffers: of pages each, they would all meet in the same sets of the cache.
+constexpr size_t kSpread = 64;
 
 /// A shared memory endpoint's name, as its peers are told.
 std::string text(std::span<const unsigned char> name) {
@@ -128,6 +132,7 @@ class OfiEndpoint : public Endpoint {
   Result<void> open_queue();
   Result<void> post_receives();
   int post(Receive& receive);
+  void post_spent();
   void report_error(Sink& sink);
   int track(ssize_t status, InFlight& operation, bool transfer);
   void complete(InFlight& operation, int error, Sink& sink);
@@ -143,6 +148,9 @@ class OfiEndpoint : public Endpoint {
   std::unique_ptr<unsigned char[]> receive_memory_;
   void* receive_descriptor_ = nullptr;
   std::unique_ptr<Receive[]> receives_;
+  /// Taken, and not posted again yet: that is done when nothing else is to do, or there are many.
+  std::array<Receive*, kMostSpent> spent_;
+  size_t spent_count_ = 0;
   InFlight* oldest_ = nullptr;  ///< in the order of issue
   InFlight** newest_ = &oldest_;
   bool anonymous_errors_ = false;
@@ -218,16 +226,17 @@ Result<void> OfiEndpoint::open_queue() {
 }
 
 Result<void> OfiEndpoint::post_receives() {
-  size_t count = std::min(kReceives, info_->rx_attr->size);
-  receive_memory_.reset(new unsigned char[count * traits_.frame_size]);
+  const size_t count = std::min(kReceives, info_->rx_attr->size);
+  const size_t stride = traits_.frame_size + kSpread;
+  receive_memory_.reset(new unsigned char[count * stride]);
   receives_.reset(new Receive[count]);
   if (traits_.registers_local) {
-    auto registration = register_memory(receive_memory_.get(), count * traits_.frame_size, kLocal);
+    auto registration = register_memory(receive_memory_.get(), count * stride, kLocal);
     if (!registration) return Error{registration.error()};
     receive_descriptor_ = registration->descriptor;
   }
   for (size_t i = 0; i < count; ++i) {
-    receives_[i].data = receive_memory_.get() + i * traits_.frame_size;
+    receives_[i].data = receive_memory_.get() + i * stride;
     if (int status = post(receives_[i])) return Error{status};
   }
   return {};
@@ -240,6 +249,10 @@ int OfiEndpoint::post(Receive& receive) {
                      &receive.context);
   } while (status == -FI_EAGAIN);
   return static_cast<int>(-status);
+}
+
+void OfiEndpoint::post_spent() {
+  while (spent_count_ != 0) post(*spent_[--spent_count_]);
 }
 
 std::vector<unsigned char> OfiEndpoint::name() const {
@@ -350,7 +363,10 @@ size_t OfiEndpoint::poll(Sink& sink) {
   if (!endpoint_ || !own_lock_.passable()) return 0;
   fi_cq_msg_entry entries[16];
   ssize_t count = fi_cq_read(cq_.get(), entries, 16);
-  if (count == -FI_EAGAIN) return 0;
+  if (count == -FI_EAGAIN) {
+    post_spent();
+    return 0;
+  }
   if (count < 0) {
     report_error(sink);
     return 1;
@@ -360,7 +376,8 @@ size_t OfiEndpoint::poll(Sink& sink) {
     if (entries[i].flags & FI_RECV) {
       auto& receive = *static_cast<Receive*>(context);
       sink.received({receive.data, entries[i].len});
-      post(receive);
+      spent_[spent_count_++] = &receive;
+      if (spent_count_ == kMostSpent) post_spent();
     } else {
       complete(*static_cast<InFlight*>(context), 0, sink);
     }

@@ -145,6 +145,8 @@ void Lane::catch_up() {
 }
 
 void Lane::run_kicked() {
+  // Who puts itself on the list now finds the lock free or is found in unlock().
+  if (kicked_.load(std::memory_order_relaxed) == nullptr) return;
   QueuePair* qp = kicked_.exchange(nullptr);
   while (qp) {
     QueuePair* next = qp->next_kicked;
