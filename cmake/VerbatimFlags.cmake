@@ -12,7 +12,7 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
 endif()
 
-set(VERBATIM_SANITIZE "" CACHE STRING "address, thread or undefined; empty for none")
+set(VERBATIM_SANITIZE "" CACHE STRING "address, thread or undefined, or several with commas; empty for none")
 
 add_library(verbatim_flags INTERFACE)
 target_compile_options(verbatim_flags INTERFACE -Wall -Wextra -Werror $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
@@ -21,7 +21,8 @@ target_compile_definitions(verbatim_flags INTERFACE _GNU_SOURCE)
 if(VERBATIM_SANITIZE)
   set(sanitizer -fsanitize=${VERBATIM_SANITIZE} -fno-omit-frame-pointer)
   if(VERBATIM_SANITIZE MATCHES undefined)
-    list(APPEND sanitizer -fno-sanitize-recover=undefined)
+    # Programs may give any number where C has an enum: it is looked at, not believed. GCC keeps the numbers as they are.
+    list(APPEND sanitizer -fno-sanitize-recover=undefined -fno-sanitize=enum)
   endif()
   if(VERBATIM_SANITIZE MATCHES thread)
     list(APPEND sanitizer -Wno-tsan)  # It does not see fences. Ours order atomic variables, which are no races.
@@ -29,7 +30,8 @@ if(VERBATIM_SANITIZE)
   target_compile_options(verbatim_flags INTERFACE ${sanitizer})
   target_link_options(verbatim_flags INTERFACE ${sanitizer})
   # An uninstrumented program that loads an instrumented library needs the sanitizer's runtime before everything else.
-  string(REGEX REPLACE "address" "asan" runtime ${VERBATIM_SANITIZE})
+  string(REGEX REPLACE ",.*" "" runtime ${VERBATIM_SANITIZE})  # Of several the first, which wants to be first.
+  string(REGEX REPLACE "address" "asan" runtime ${runtime})
   string(REGEX REPLACE "thread" "tsan" runtime ${runtime})
   string(REGEX REPLACE "undefined" "ubsan" runtime ${runtime})
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=lib${runtime}.so

@@ -79,7 +79,7 @@ Result<void> accept_connection(Id& id, const rdma_conn_param* param) {
   choose_depths(id, param, std::min(id.responder_resources, id.attachment->max_responder_resources),
                 std::min(id.initiator_depth, id.attachment->max_initiator_depth));
   cm::Parameters mine = parameters(id, param);
-  if (id.abi.qp) {
+  if (has_qp(id)) {
     if (auto moved = move_to_rtr(id, id.responder_resources); !moved) return moved;
     if (auto moved = move_to_rts(id, id.initiator_depth); !moved) return moved;
   }

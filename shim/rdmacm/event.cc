@@ -117,7 +117,7 @@ void take_response(Id& id, HeldEvent& held, const cm::Event& event) {
   id.responder_resources = std::min(id.responder_resources, event.peer.initiator_depth);
   id.initiator_depth = event.peer.responder_resources;
   id.rnr_retry_count = event.peer.rnr_retry_count;
-  if (!id.abi.qp) return;  // the program moves its own, and calls rdma_establish
+  if (!has_qp(id)) return;  // the program moves its own, and calls rdma_establish
   auto done = move_to_rtr(id, RDMA_MAX_RESP_RES);
   if (done) done = move_to_rts(id, RDMA_MAX_INIT_DEPTH);
   if (done) done = id.protocol->establish();

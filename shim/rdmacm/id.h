@@ -61,6 +61,10 @@ struct Id {
   Attachment* attachment = nullptr;
   uint8_t gid_index = 0;
 
+  // Whoever takes an event moves the QP, and another thread may destroy it meanwhile: held while abi.qp changes or is
+  // moved, and never while a QP is destroyed, which may wait for the program.
+  std::mutex qp_lock;
+
   // Events that the program has, and has given back: rdma_destroy_id waits for them.
   std::mutex events_lock;
   pthread_cond_t events_changed = PTHREAD_COND_INITIALIZER;
@@ -152,6 +156,7 @@ Result<void> init_qp_attr(Id& id, ibv_qp_attr& attr, int& mask);
 Result<void> move_to_rtr(Id& id, uint8_t responder_resources);
 Result<void> move_to_rts(Id& id, uint8_t initiator_depth);
 Result<void> move_to_error(Id& id);
+bool has_qp(Id& id);
 ibv_ah_attr address_vector(const Id& id);
 uint32_t default_qkey(const Id& id);
 

@@ -168,6 +168,7 @@ Result<void> keep(Id& id, ibv_pd* pd, ibv_qp* qp) {
     return done;
   }
   id.abi.pd = pd;
+  std::lock_guard guard(id.qp_lock);
   id.abi.qp = qp;
   return {};
 }
@@ -235,12 +236,23 @@ void destroy_cqs(Id& id) {
 }
 
 void destroy_qp(Id& id) {
-  if (id.abi.qp) ibv_destroy_qp(std::exchange(id.abi.qp, nullptr));
+  ibv_qp* qp = nullptr;
+  {
+    std::lock_guard guard(id.qp_lock);
+    qp = std::exchange(id.abi.qp, nullptr);
+  }
+  if (qp) ibv_destroy_qp(qp);
   destroy_cqs(id);
+}
+
+bool has_qp(Id& id) {
+  std::lock_guard guard(id.qp_lock);
+  return id.abi.qp != nullptr;
 }
 
 /// The values that were not known when the QP was made come with its way to RTR.
 Result<void> move_to_rtr(Id& id, uint8_t responder_resources) {
+  std::lock_guard guard(id.qp_lock);
   if (!id.abi.qp) return Error{EINVAL};
   ibv_qp_attr attr{};
   int mask = 0;
@@ -254,6 +266,8 @@ Result<void> move_to_rtr(Id& id, uint8_t responder_resources) {
 }
 
 Result<void> move_to_rts(Id& id, uint8_t initiator_depth) {
+  std::lock_guard guard(id.qp_lock);
+  if (!id.abi.qp) return Error{EINVAL};
   ibv_qp_attr attr{};
   int mask = 0;
   attr.qp_state = IBV_QPS_RTS;
@@ -263,6 +277,7 @@ Result<void> move_to_rts(Id& id, uint8_t initiator_depth) {
 }
 
 Result<void> move_to_error(Id& id) {
+  std::lock_guard guard(id.qp_lock);
   if (!id.abi.qp) return {};
   ibv_qp_attr attr{};
   attr.qp_state = IBV_QPS_ERR;

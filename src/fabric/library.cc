@@ -2,12 +2,11 @@
 #include "fabric/library.h"
 
 #include <dlfcn.h>
-#include <signal.h>
-#include <string.h>
 
 #include <mutex>
 
 #include "base/log.h"
+#include "fabric/signal_keeper.h"
 #include "native/inside_fabric.h"
 
 namespace vb::fabric {
@@ -48,41 +47,6 @@ Result<const Library*> library() {
   std::lock_guard guard(mutex);
   if (!opened) opened = new Result<const Library*>(open_library());
   return *opened;
-}
-
-namespace {
-
-/// Whether a handler is one that libfabric or a library of its providers has installed. The program may install its own
-/// at the same time, in another thread: those stay.
-bool of_the_fabric(void* handler) {
-  Dl_info where;
-  if (dladdr(handler, &where) == 0 || !where.dli_fname) return false;
-  for (const char* library : {"libfabric", "libpsm", "libinfinipath"}) {
-    if (strstr(where.dli_fname, library)) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-struct SignalKeeper::Saved {
-  struct sigaction actions[64];
-  bool valid[64];
-};
-
-SignalKeeper::SignalKeeper() : saved_(new Saved) {
-  for (int i = 0; i < 64; ++i) saved_->valid[i] = sigaction(i + 1, nullptr, &saved_->actions[i]) == 0;
-}
-
-SignalKeeper::~SignalKeeper() {
-  for (int i = 0; i < 64; ++i) {
-    struct sigaction now;
-    if (!saved_->valid[i] || sigaction(i + 1, nullptr, &now) != 0) continue;
-    bool changed = now.sa_sigaction != saved_->actions[i].sa_sigaction;
-    if (changed && of_the_fabric(reinterpret_cast<void*>(now.sa_sigaction)))
-      sigaction(i + 1, &saved_->actions[i], nullptr);
-  }
-  delete saved_;
 }
 
 }  // namespace vb::fabric

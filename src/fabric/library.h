@@ -23,16 +23,4 @@ struct Library {
 /// libfabric.
 Result<const Library*> library();
 
-/// Keeps the program's signal handlers: some providers install their own when they are loaded or opened. What the
-/// program itself installs meanwhile stays.
-class SignalKeeper {
- public:
-  SignalKeeper();
-  ~SignalKeeper();
-
- private:
-  struct Saved;
-  Saved* saved_;
-};
-
 }  // namespace vb::fabric

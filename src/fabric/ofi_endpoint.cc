@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "fabric/library.h"
 #include "fabric/region_lock.h"
+#include "fabric/signal_keeper.h"
 #include "native/inside_fabric.h"
 
 namespace vb::fabric {

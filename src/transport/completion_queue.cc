@@ -59,7 +59,7 @@ bool CompletionQueue::make_room() {
     in_error_ = true;
     return false;
   }
-  ++head_;
+  set_head(head_ + 1);
   return true;
 }
 

@@ -72,10 +72,12 @@ class CompletionQueue : public ListNode<CompletionQueue, OnModerated> {
   /// Hands up to `limit` completions to visit(cqe, position), in order; returns how many.
   template <class Visit>
   int consume(int limit, Visit visit) {
-    if (tail_relaxed() == head_) return 0;  // A racing push is found by the next poll.
+    if (relaxed(tail_) == relaxed(head_)) return 0;  // A racing push is found by the next poll.
     int count = 0;
     lock_.lock();
-    for (; count < limit && head_ != tail_; ++count, ++head_) visit(ring_[head_ & mask_], count);
+    uint32_t head = head_;
+    for (; count < limit && head != tail_; ++count, ++head) visit(ring_[head & mask_], count);
+    set_head(head);
     lock_.unlock();
     return count;
   }
@@ -102,7 +104,9 @@ class CompletionQueue : public ListNode<CompletionQueue, OnModerated> {
 
   enum class Event : uint8_t { kNone, kNow, kLater };
 
-  uint32_t tail_relaxed() const { return __atomic_load_n(&tail_, __ATOMIC_RELAXED); }
+  // Both ends are looked at without the lock, and written with it.
+  static uint32_t relaxed(const uint32_t& end) { return __atomic_load_n(&end, __ATOMIC_RELAXED); }
+  void set_head(uint32_t head) { __atomic_store_n(&head_, head, __ATOMIC_RELAXED); }
   bool make_room();
   Event event_of(const Cqe& cqe, bool solicited);
 

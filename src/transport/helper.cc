@@ -148,7 +148,7 @@ bool Helper::drain() {
 
 void Helper::serve() {
   if (!drain()) return;
-  if (sleep_deeply() || !lane_.stalled()) return;
+  if (sleep_deeply() != Nap::kStalled) return;
   // The fabric takes nothing now, and no descriptor tells when it will.
   int count = wait(Poller::On::kControl, kStandByMs);
   auto guard = lane_.hold();
@@ -163,8 +163,8 @@ int Helper::timeout_ms(uint64_t now_ns) const {
   return static_cast<int>((until + kMillisecond - 1) / kMillisecond);
 }
 
-/// Sleeps until the fabric, a doorbell, a connection or a timer wakes it. False: there is something to do.
-bool Helper::sleep_deeply() {
+/// Sleeps until the fabric, a doorbell, a connection or a timer wakes it, unless there is something to do.
+Helper::Nap Helper::sleep_deeply() {
   int timeout;
   {
     auto guard = lane_.hold();
@@ -178,7 +178,7 @@ bool Helper::sleep_deeply() {
     if (busy) {
       router_.presence().page().asleep.store(0);
       lane_.helper_sleeps.store(false);
-      return false;
+      return lane_.stalled() ? Nap::kStalled : Nap::kBusy;
     }
     timeout = timeout_ms(clock_ns());
   }
@@ -188,7 +188,7 @@ bool Helper::sleep_deeply() {
   lane_.helper_sleeps.store(false);
   router_.presence().page().asleep.store(0);
   handle_control(count);
-  return true;
+  return Nap::kSlept;
 }
 
 }  // namespace vb

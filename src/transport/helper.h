@@ -32,7 +32,8 @@ class Helper {
   void stand_by();
   bool drain();
   void serve();
-  bool sleep_deeply();
+  enum class Nap { kSlept, kBusy, kStalled };
+  Nap sleep_deeply();
   void handle_control(int count);
   void maintain();
   int timeout_ms(uint64_t now_ns) const;

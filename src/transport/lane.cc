@@ -101,7 +101,7 @@ void Lane::after_program_pass(size_t happened) {
 }
 
 size_t Lane::pass() {
-  if (closed_) return 0;
+  if (closed()) return 0;
   settle();
   if (!late_.empty()) catch_up();
   size_t happened = 0;

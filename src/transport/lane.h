@@ -106,7 +106,7 @@ class Lane final : public fabric::Sink {
   /// cut_off(), again and again.
   template <class Done, class CutOff>
   void wait(std::unique_lock<Lane>& guard, Done done, CutOff cut_off) {
-    for (uint64_t limit = clock_ns() + kPatience; !done() && !closed_;) {
+    for (uint64_t limit = clock_ns() + kPatience; !done() && !closed();) {
       if (clock_ns() > limit) {
         cut_off();
         limit = clock_ns() + kPatience;
@@ -129,7 +129,8 @@ class Lane final : public fabric::Sink {
   const std::vector<std::unique_ptr<Rail>>& rails() const { return rails_; }
   /// The fabric objects go, and nothing moves any more (exit).
   void close();
-  bool closed() const { return closed_; }
+  /// Any thread.
+  bool closed() const { return closed_.load(std::memory_order_relaxed); }
 
   // --- what the transport tells ---
   void watch(QueuePair& qp) { outstanding_.push_back(qp); }
@@ -205,7 +206,7 @@ class Lane final : public fabric::Sink {
   Persister persister_;
   PoliteLock lock_;
   std::atomic<QueuePair*> kicked_{nullptr};
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
   uint32_t passes_ = 0;
   uint32_t idle_passes_ = 0;
   std::array<std::unique_ptr<Slot>, kSlotCount> slots_;

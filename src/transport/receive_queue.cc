@@ -70,7 +70,7 @@ uint32_t ReceiveQueue::limit() {
 
 void ReceiveQueue::clear() {
   std::lock_guard guard(lock_);
-  head_ = tail_;
+  __atomic_store_n(&head_, tail_, __ATOMIC_RELEASE);
 }
 
 }  // namespace vb

@@ -152,7 +152,7 @@ class SendQueue {
  private:
   SendWqe& take(SendWqe::Origin origin) {
     SendWqe& wqe = at(reserved_++);
-    wqe.done = wqe.indirect = false;
+    wqe.done = wqe.indirect = wqe.may_fault = false;
     wqe.origin = origin;
     return wqe;
   }

@@ -84,16 +84,16 @@ Result<void> destroy_cq(Cq& cq) {
   if (cq.uses.load() != 0) return Error{EBUSY};
   auto* abi = reinterpret_cast<ibv_cq*>(&cq.abi);
   Context& context = Context::from(cq.abi.context);
+  {  // First: afterwards no event comes that was delayed.
+    auto guard = engine().lane.hold();
+    cq.queue.ListNode<CompletionQueue, OnModerated>::unlink();
+    if (cq.queue.armed()) --engine().lane.armed;
+  }
   if (cq.abi.channel) {
     CompChannel::from(cq.abi.channel).events.remove([&](Cq* each) { return each == &cq; });
     use_channel(CompChannel::from(cq.abi.channel), -1);
   }
   context.events->remove([&](const ibv_async_event& event) { return AsyncEvents::about(event, abi); });
-  {
-    auto guard = engine().lane.hold();
-    cq.queue.ListNode<CompletionQueue, OnModerated>::unlink();
-    if (cq.queue.armed()) --engine().lane.armed;
-  }
   wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.comp_events_completed, cq.events_sent);
   wait_for_acks(cq.abi.mutex, cq.abi.cond, cq.abi.async_events_completed, cq.async_sent);
   pthread_mutex_destroy(&cq.abi.mutex);

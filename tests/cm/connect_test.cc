@@ -195,6 +195,30 @@ TEST_F(CmTest, AProgramMayMoveItsOwnQp) {
   EXPECT_EQ(passive.next().type, RDMA_CM_EVENT_DISCONNECTED);
 }
 
+TEST_F(CmTest, AQpMayGoWhileAnotherThreadTakesTheEventThatMovesIt) {
+  Id listener = listen();
+  for (int round = 0; round < 30; ++round) {
+    Id client = resolve(listener.port());
+    rdma_conn_param param = parameters();
+    ASSERT_EQ(rdma_connect(client.get(), &param), 0);
+    Id server = request();
+    ASSERT_EQ(server.make_qp(), 0);
+    ASSERT_EQ(rdma_accept(server.get(), &param), 0);
+    ASSERT_TRUE(active.waits());
+    Event event;
+    std::thread taker([&] { event = active.next(); });
+    rdma_destroy_qp(client.get());
+    taker.join();
+    EXPECT_EQ(event.id, client.get());
+    if (event.type == RDMA_CM_EVENT_ESTABLISHED || event.type == RDMA_CM_EVENT_CONNECT_RESPONSE) {
+      EXPECT_EQ(event.status, 0);
+    } else {
+      EXPECT_EQ(event.type, RDMA_CM_EVENT_CONNECT_ERROR);
+      EXPECT_EQ(event.status, -EINVAL);
+    }
+  }
+}
+
 TEST_F(CmTest, SeenDataEstablishes) {
   Id listener = listen();
   Id client = resolve(listener.port(), false);
