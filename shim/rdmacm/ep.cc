@@ -22,9 +22,9 @@ Result<void> prepare_passive(Id& id, const rdma_addrinfo& info, ibv_pd* pd, cons
 }
 
 Result<void> prepare_active(Id& id, const rdma_addrinfo& info, ibv_pd* pd, ibv_qp_init_attr* attr) {
-  if (auto begun = resolve_address(id, info.ai_src_addr, info.ai_dst_addr); !begun) return begun;
+  if (auto begun = resolve_address(id, info.ai_src_addr, info.ai_dst_addr, kAddressTimeout); !begun) return begun;
   if (auto resolved = complete(id); !resolved) return resolved;
-  if (auto begun = resolve_route(id); !begun) return begun;
+  if (auto begun = resolve_route(id, kAddressTimeout); !begun) return begun;
   if (auto resolved = complete(id); !resolved) return resolved;
   if (attr) {
     attr->qp_type = static_cast<ibv_qp_type>(info.ai_qp_type);
