@@ -103,10 +103,16 @@ class Confined(unittest.TestCase):
         return result
 
     def test_without_proc_and_shared_memory_the_fabric_carries_all(self):
-        self.confined("bare", doors.program("era_44"))
+        result = self.confined("bare", doors.program("era_44"))
+        self.assertEqual(result.stderr.count("no shared memory: /proc is not there; local peers use the fabric"), 2)
 
     def test_without_process_vm_large_messages_still_arrive(self):
-        self.confined("no-vm", doors.program("newer"), provider="shm")
+        result = self.confined("no-vm", doors.program("newer"), provider="shm")
+        self.assertEqual(result.stderr.count("process_vm_readv is forbidden (error 1): large messages are copied"), 2)
+
+    def test_a_small_shared_memory_directory_is_named(self):
+        result = self.confined("no-shm", doors.program("era_44"))
+        self.assertEqual(result.stderr.count("no shared memory: /dev/shm has not enough room"), 2)
 
 
 if doors.SANITIZER:
