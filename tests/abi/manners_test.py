@@ -49,6 +49,7 @@ class Ends(unittest.TestCase):
 
     def test_objects_can_be_destroyed_after_exit_has_begun(self):
         self.assertEqual(self.ends("destroy-at-exit", 0, 3).stdout, "cleaned up\n")
+        self.assertEqual(self.ends("destroy-in-destructor", 0, 3).stdout, "cleaned up\n")
 
     def test_a_library_that_is_closed_can_be_opened_again(self):
         variables = doors.environment(device="vb_lo")
