@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Endpoints: an identifier from what rdma_getaddrinfo found, on to where it can listen or connect. Always synchronous.
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -50,7 +51,7 @@ Result<Id*> create_ep(const rdma_addrinfo& info, ibv_pd* pd, ibv_qp_init_attr* a
 }
 
 void destroy_ep(Id& id) {
-  if (id.abi.qp) destroy_qp(id);
+  if (id.abi.qp) destroy_any_qp(id);
   if (id.abi.srq) destroy_srq(id);
   static_cast<void>(destroy_id(id));
 }

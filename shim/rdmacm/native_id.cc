@@ -150,6 +150,11 @@ void show_objects(Id& id) {
   }
 }
 
+void destroy_any_qp(Id& id) {
+  if (!id.is_native()) return destroy_qp(id);
+  static_cast<void>(on_native(id, [](rdma_cm_id* native) { return native_rdma_destroy_qp(native), 0; }));
+}
+
 namespace {
 
 /// A request's identifier: one of ours around it, on the listener's channel or one of its own.

@@ -41,6 +41,9 @@ Result<void> on_native(Id& id, Call&& call) {
   return {};
 }
 
+/// The identifier's QP and the CQs that were made for it, whosever they are.
+void destroy_any_qp(Id& id);
+
 /// The next event of the library's half of a channel, as one of ours. EAGAIN: there is none.
 Result<HeldEvent*> next_native_event(EventChannel& channel);
 

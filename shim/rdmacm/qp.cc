@@ -245,10 +245,6 @@ void destroy_cqs(Id& id) {
 }
 
 void destroy_qp(Id& id) {
-  if (id.is_native()) {
-    static_cast<void>(on_native(id, [](rdma_cm_id* native) { return native_rdma_destroy_qp(native), 0; }));
-    return;
-  }
   if (id.abi.qp) ibv_destroy_qp(std::exchange(id.abi.qp, nullptr));
   destroy_cqs(id);
 }
@@ -297,7 +293,7 @@ VB_DOOR int rdma_create_qp_ex(rdma_cm_id* id, ibv_qp_init_attr_ex* attr) {
 
 VB_DOOR void rdma_destroy_qp(rdma_cm_id* id) {
   if (!ours(id)) return native_rdma_destroy_qp(id);
-  destroy_qp(Id::from(id));
+  destroy_any_qp(Id::from(id));
 }
 
 VB_DOOR int rdma_init_qp_attr(rdma_cm_id* id, ibv_qp_attr* attr, int* mask) {
