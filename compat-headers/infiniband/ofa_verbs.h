@@ -37,12 +37,14 @@ int ibv_close_xrc_domain(struct ibv_xrc_domain* domain);
 struct ibv_srq* ibv_create_xrc_srq(struct ibv_pd* pd, struct ibv_xrc_domain* domain, struct ibv_cq* xrc_cq,
                                    struct ibv_srq_init_attr* attr);
 /* A QP that receives for the domain's SRQs; the caller is registered with it. The others name it by its number, return
- * 0 or an errno value, and EINVAL for a number that is no such QP of the domain in this process. */
+ * 0 or an errno value, and EINVAL for a number that is no such QP of the domain. It lives in the process that made it,
+ * which alone may modify and query it. */
 int ibv_create_xrc_rcv_qp(struct ibv_qp_init_attr* attr, uint32_t* xrc_rcv_qpn);
 int ibv_modify_xrc_rcv_qp(struct ibv_xrc_domain* domain, uint32_t qpn, struct ibv_qp_attr* attr, int attr_mask);
 int ibv_query_xrc_rcv_qp(struct ibv_xrc_domain* domain, uint32_t qpn, struct ibv_qp_attr* attr, int attr_mask,
                          struct ibv_qp_init_attr* init_attr);
-/* Keeps it beyond its creator's ibv_unreg_xrc_rcv_qp. The last one to leave destroys it. */
+/* Keeps it beyond its creator's ibv_unreg_xrc_rcv_qp, by any process that has opened the domain. It is destroyed when
+ * the last one has left, or the domain is closed where it was made. */
 int ibv_reg_xrc_rcv_qp(struct ibv_xrc_domain* domain, uint32_t qpn);
 int ibv_unreg_xrc_rcv_qp(struct ibv_xrc_domain* domain, uint32_t qpn);
 

@@ -13,7 +13,7 @@ VB_DOOR void* ibv_alloc_buf(ibv_pd* pd, size_t size, ibv_buf** buf) {
   errno = made ? errno : made.error();
   if (!made) return nullptr;
   *buf = reinterpret_cast<ibv_buf*>(*made);
-  return (*made)->address;
+  return (*made)->memory.address();
 }
 
 VB_DOOR void ibv_free_buf(ibv_buf* buf) {
@@ -30,12 +30,6 @@ VB_DOOR ibv_mr* ibv_reg_buf_mr(ibv_pd* pd, ibv_buf* buf, void* addr, size_t leng
   attr.addr = addr;
   attr.buf = buf;
   return ibv_reg_mr_ex(pd, &attr);
-}
-
-VB_DOOR int ibv_dm_export_dmabuf_fd(ibv_dm* dm) {
-  if (!ours(dm)) return native_ibv_dm_export_dmabuf_fd(dm);
-  (void)unsupported<"ibv_dm_export_dmabuf_fd">();
-  return -1;
 }
 
 VB_DOOR int ibv_export_buf_dmabuf_fd(ibv_buf* buf) {

@@ -50,6 +50,12 @@ VB_DOOR ibv_dm* ibv_import_dm(ibv_context* context, uint32_t handle) {
   return with_copies(pointer_entry([&] { return import_dm(Context::from(context), handle); }));
 }
 
+VB_DOOR int ibv_dm_export_dmabuf_fd(ibv_dm* dm) {
+  if (!ours(dm)) return native_ibv_dm_export_dmabuf_fd(dm);
+  Result<int> fd = guarded([&] { return export_dm(Dm::from(dm)); });
+  return fd ? *fd : as_minus_one(fd);
+}
+
 VB_DOOR void ibv_unimport_dm(ibv_dm* dm) {
   if (!ours(dm)) return native_ibv_unimport_dm(dm);
   unimport_dm(Dm::from(dm));

@@ -2,8 +2,10 @@
 // OFED's XRC functions, on today's objects: a program of their time finds its own structures.
 #include "ofa_xrc.h"
 
+#include <cstring>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "base/never_destroyed.h"
 #include "door.h"
@@ -21,9 +23,11 @@ struct OfedDomain {
 
 ibv_xrc_domain* handle(OfedDomain& domain) { return &domain.abi; }
 
-/// A receiving QP of a domain, and how many have registered with it.
+/// A receiving QP of a domain, and how often this process has registered with it. Who has opened a file's domain once
+/// more has the same. One of another process has no `qp` here; one of this process stays while others are registered.
 struct Receiver {
-  OfedDomain* domain = nullptr;
+  std::shared_ptr<XrcDomain> domain;
+  const ibv_xrc_domain* maker = nullptr;
   ibv_qp* qp = nullptr;
   unsigned registered = 1;
 };
@@ -38,14 +42,27 @@ Receivers& receivers() {
   return *value;
 }
 
-/// Runs body(receiver) with the lock held; EINVAL when the number is no receiver of the domain.
+using Mark = XrcDomain::Mark;
+
+constexpr uint32_t kLargestNumber = 0xffffff;
+
+const std::shared_ptr<XrcDomain>& shared(ibv_xrc_domain* domain) {
+  return Xrcd::from(OfedDomain::from(domain).xrcd).domain;
+}
+
+/// The domain's receiver of this number that this process has made or registered with; nullptr: none. Lock held.
+Receiver* find(ibv_xrc_domain* domain, uint32_t qpn) {
+  auto found = receivers().by_number.find(qpn);
+  return found != receivers().by_number.end() && found->second.domain == shared(domain) ? &found->second : nullptr;
+}
+
+/// Runs body(qp) with the lock held; EINVAL when the number is no receiver of the domain that this process has made.
 template <class Body>
 Result<void> with(ibv_xrc_domain* domain, uint32_t qpn, Body&& body) {
-  Receivers& all = receivers();
-  std::lock_guard guard(all.lock);
-  auto found = all.by_number.find(qpn);
-  if (found == all.by_number.end() || found->second.domain != &OfedDomain::from(domain)) return Error{EINVAL};
-  return body(found);
+  std::lock_guard guard(receivers().lock);
+  Receiver* found = find(domain, qpn);
+  if (!found || !found->qp) return Error{EINVAL};
+  return body(found->qp);
 }
 
 Result<void> as_result(int error) {
@@ -66,7 +83,28 @@ Result<OfedDomain*> open_domain(ibv_context* context, int fd, int oflag) {
   return domain;
 }
 
+/// Takes out what nobody wants any more: this process does not, and no other one, who is not asked about what a handle
+/// has made that is `closing`.
+std::vector<ibv_qp*> take_unwanted(const ibv_xrc_domain* closing) {
+  std::vector<ibv_qp*> unwanted;
+  std::lock_guard guard(receivers().lock);
+  std::erase_if(receivers().by_number, [&](auto& each) {
+    auto& [qpn, receiver] = each;
+    if (receiver.registered > 0) return false;
+    if (receiver.maker != closing && receiver.domain->set_elsewhere(Mark::kRegistered, qpn)) return false;
+    receiver.domain->clear(Mark::kMade, qpn);
+    unwanted.push_back(receiver.qp);
+    return true;
+  });
+  return unwanted;
+}
+
+void destroy_unwanted(const ibv_xrc_domain* closing = nullptr) {
+  for (ibv_qp* qp : take_unwanted(closing)) ibv_destroy_qp(qp);
+}
+
 Result<void> close_domain(OfedDomain& domain) {
+  destroy_unwanted(&domain.abi);
   if (auto closed = close_xrcd(Xrcd::from(domain.xrcd)); !closed) return closed;
   delete &domain;
   return {};
@@ -85,7 +123,9 @@ Result<Srq*> create_xrc_srq(ibv_pd* pd, OfedDomain& domain, ibv_cq* cq, ibv_srq_
   auto srq = create_srq_ex(Context::from(pd->context), wanted);
   if (!srq) return srq;
   attr.attr = wanted.attr;
-  (*srq)->ofed.number_of_mlnx = (*srq)->queue.number;
+  const uint32_t number = (*srq)->queue.number;
+  memcpy(reinterpret_cast<char*>(&(*srq)->abi) + kSrqNumberOfOfed, &number, sizeof number);
+  (*srq)->ofed = {&domain.abi, cq, {}, number};
   return srq;
 }
 
@@ -99,10 +139,32 @@ Result<void> create_receiver(ibv_qp_init_attr& init, uint32_t& qpn) {
   wanted.xrcd = domain.xrcd;
   auto qp = create_qp_ex(Context::from(domain.abi.context), wanted);
   if (!qp) return Error{qp.error()};
-  Receivers& all = receivers();
-  std::lock_guard guard(all.lock);
+  std::lock_guard guard(receivers().lock);
   qpn = handle(**qp)->qp_num;
-  all.by_number[qpn] = {&domain, handle(**qp)};
+  receivers().by_number[qpn] = {shared(&domain.abi), &domain.abi, handle(**qp)};
+  shared(&domain.abi)->set(Mark::kMade, qpn);
+  return {};
+}
+
+Result<void> register_with(ibv_xrc_domain* domain, uint32_t qpn) {
+  std::lock_guard guard(receivers().lock);
+  if (Receiver* found = find(domain, qpn)) {
+    ++found->registered;
+    return {};
+  }
+  if (qpn > kLargestNumber || !shared(domain)->set_elsewhere(Mark::kMade, qpn)) return Error{EINVAL};
+  shared(domain)->set(Mark::kRegistered, qpn);
+  receivers().by_number[qpn] = {shared(domain)};
+  return {};
+}
+
+Result<void> unregister_from(ibv_xrc_domain* domain, uint32_t qpn) {
+  std::lock_guard guard(receivers().lock);
+  Receiver* found = find(domain, qpn);
+  if (!found || found->registered == 0) return Error{EINVAL};
+  if (--found->registered > 0 || found->qp) return {};
+  shared(domain)->clear(Mark::kRegistered, qpn);
+  receivers().by_number.erase(qpn);
   return {};
 }
 
@@ -176,39 +238,30 @@ VB_DOOR int ibv_create_xrc_rcv_qp(ibv_qp_init_attr* attr, uint32_t* qpn) {
 
 VB_DOOR int ibv_modify_xrc_rcv_qp(ibv_xrc_domain* domain, uint32_t qpn, ibv_qp_attr* attr, int mask) {
   if (!ours(domain)) return native_ibv_modify_xrc_rcv_qp(domain, qpn, attr, mask);
-  return errno_entry([&] {
-    return with(domain, qpn, [&](auto found) { return as_result(ibv_modify_qp(found->second.qp, attr, mask)); });
-  });
+  return errno_entry(
+      [&] { return with(domain, qpn, [&](ibv_qp* qp) { return as_result(ibv_modify_qp(qp, attr, mask)); }); });
 }
 
 VB_DOOR int ibv_query_xrc_rcv_qp(ibv_xrc_domain* domain, uint32_t qpn, ibv_qp_attr* attr, int mask,
                                  ibv_qp_init_attr* init) {
   if (!ours(domain)) return native_ibv_query_xrc_rcv_qp(domain, qpn, attr, mask, init);
-  return errno_entry([&] {
-    return with(domain, qpn, [&](auto found) { return as_result(ibv_query_qp(found->second.qp, attr, mask, init)); });
-  });
+  return errno_entry(
+      [&] { return with(domain, qpn, [&](ibv_qp* qp) { return as_result(ibv_query_qp(qp, attr, mask, init)); }); });
 }
 
 VB_DOOR int ibv_reg_xrc_rcv_qp(ibv_xrc_domain* domain, uint32_t qpn) {
   if (!ours(domain)) return native_ibv_reg_xrc_rcv_qp(domain, qpn);
   return errno_entry([&] {
-    return with(domain, qpn, [](auto found) -> Result<void> {
-      ++found->second.registered;
-      return {};
-    });
+    destroy_unwanted();
+    return register_with(domain, qpn);
   });
 }
 
 VB_DOOR int ibv_unreg_xrc_rcv_qp(ibv_xrc_domain* domain, uint32_t qpn) {
   if (!ours(domain)) return native_ibv_unreg_xrc_rcv_qp(domain, qpn);
-  ibv_qp* last = nullptr;
-  int error = errno_entry([&] {
-    return with(domain, qpn, [&](auto found) -> Result<void> {
-      if (--found->second.registered > 0) return {};
-      last = found->second.qp;
-      receivers().by_number.erase(found);
-      return {};
-    });
+  return errno_entry([&] {
+    auto left = unregister_from(domain, qpn);
+    destroy_unwanted();
+    return left;
   });
-  return last ? ibv_destroy_qp(last) : error;
 }

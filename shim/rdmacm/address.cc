@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -63,6 +64,46 @@ Result<void> find_way(Id& id, SocketAddress source, SocketAddress destination, b
 /// 0 when the address is not known yet; else the event's status.
 bool reported_later(int error) { return error == ENODEV || error == EHOSTUNREACH; }
 
+/// Until the port is free on all devices; one that the program has chosen is tried once.
+Result<void> bind_everywhere(Id& id, SocketAddress& local) {
+  constexpr int kTries = 32;
+  const uint16_t chosen = cm::port_of(local);
+  Result<void> done;
+  for (int tries = chosen ? 1 : kTries; tries > 0; --tries) {
+    cm::set_port(local, chosen);
+    done = id.protocol->bind(local, id.socket_options);
+    if (!done) return done;
+    done = bind_native_too(id, local);
+    if (done) return done;
+  }
+  static_cast<void>(renew_protocol(id));
+  return done;
+}
+
+Result<void> bind_own(Id& id, SocketAddress& local) {
+  if (auto attached = attach_by_address(id, local); !attached) return attached;
+  return id.protocol->bind(local, id.socket_options);
+}
+
+/// An address that no device of ours has: a native one's, or loopback's, which may be bound where it is no device's and
+/// stands for whichever the connection will use.
+Result<void> bind_elsewhere(Id& id, sockaddr* address, SocketAddress& local, int error) {
+  Result<void> done = Error{error};
+  if (may_be_native(id, error)) {
+    auto theirs = bind_native(id, address);
+    if (theirs || !may_be_native(id, theirs.error())) return theirs;
+  }
+  if (error == ENODEV && cm::is_loopback(local)) done = id.protocol->bind(local, id.socket_options);
+  return done;
+}
+
+Result<void> bind_to(Id& id, sockaddr* address, SocketAddress& local) {
+  if (cm::is_any(local)) return bind_everywhere(id, local);
+  auto done = bind_own(id, local);
+  if (done.error() == ENODEV || done.error() == EADDRNOTAVAIL) return bind_elsewhere(id, address, local, done.error());
+  return done;
+}
+
 }  // namespace
 
 void show_addresses(Id& id, const SocketAddress* local, const SocketAddress* remote) {
@@ -78,24 +119,21 @@ void show_addresses(Id& id, const SocketAddress* local, const SocketAddress* rem
   address.addr.ibaddr.pkey = htobe16(kDefaultPkey);
 }
 
-Result<void> bind_id(Id& id, const sockaddr* address) {
+Result<void> bind_id(Id& id, sockaddr* address) {
   auto local = cm::copy_address(address);
   if (!local) return Error{local.error()};
   if (auto advanced = id.advance(Stage::kIdle, Stage::kBound); !advanced) return advanced;
-  Result<void> done;
-  if (!cm::is_any(*local)) done = attach_by_address(id, *local);
-  // Loopback's address may be bound where it is no device's: it stands for whichever the connection will use.
-  if (done.error() == ENODEV && cm::is_loopback(*local)) done = {};
-  if (done) done = id.protocol->bind(*local, id.socket_options);
+  auto done = bind_to(id, address, *local);
   if (!done) {
     id.stage = Stage::kIdle;
     return done;
   }
-  show_addresses(id, &*local, nullptr);
+  if (!id.is_native()) show_addresses(id, &*local, nullptr);
   return {};
 }
 
-Result<void> resolve_address(Id& id, const sockaddr* source, const sockaddr* destination) {
+Result<void> resolve_address(Id& id, sockaddr* source, sockaddr* destination, int timeout_ms) {
+  if (id.is_native()) return resolve_native(id, source, destination, timeout_ms);
   auto to = cm::copy_address(destination);
   if (!to) return Error{to.error()};
   Stage before = id.stage;
@@ -113,6 +151,11 @@ Result<void> resolve_address(Id& id, const sockaddr* source, const sockaddr* des
   if (from.storage.ss_family != to->storage.ss_family) return Error{EINVAL};
   if (auto advanced = id.advance(before, Stage::kAddressResolved); !advanced) return advanced;
   auto found = find_way(id, from, *to, bound);
+  if (found && id.native) drop_native(id);
+  // What is bound to an address of ours stays ours.
+  if ((!bound || id.native) && may_be_native(id, found.error())) {
+    if (auto theirs = resolve_native(id, source, destination, timeout_ms)) return theirs;
+  }
   if (!found) {
     id.stage = before;
     if (!reported_later(found.error())) return found;
@@ -146,7 +189,10 @@ void fill_path(Id& id) {
   id.abi.route.num_paths = 1;
 }
 
-Result<void> resolve_route(Id& id) {
+Result<void> resolve_route(Id& id, int timeout_ms) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_resolve_route(native, timeout_ms); });
+  }
   if (auto advanced = id.advance(Stage::kAddressResolved, Stage::kRouteResolved); !advanced) return advanced;
   fill_path(id);
   cm::Event event;
@@ -164,13 +210,13 @@ VB_DOOR int rdma_bind_addr(rdma_cm_id* id, sockaddr* address) {
 
 VB_DOOR int rdma_resolve_addr(rdma_cm_id* id, sockaddr* source, sockaddr* destination, int timeout_ms) {
   if (!ours(id)) return native_rdma_resolve_addr(id, source, destination, timeout_ms);
-  auto done = guarded([&] { return resolve_address(Id::from(id), source, destination); });
+  auto done = guarded([&] { return resolve_address(Id::from(id), source, destination, timeout_ms); });
   return as_minus_one(done ? complete(Id::from(id)) : done);
 }
 
 VB_DOOR int rdma_resolve_route(rdma_cm_id* id, int timeout_ms) {
   if (!ours(id)) return native_rdma_resolve_route(id, timeout_ms);
-  auto done = guarded([&] { return resolve_route(Id::from(id)); });
+  auto done = guarded([&] { return resolve_route(Id::from(id), timeout_ms); });
   return as_minus_one(done ? complete(Id::from(id)) : done);
 }
 

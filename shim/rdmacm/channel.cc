@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Event channels: real file descriptors.
+#include <fcntl.h>
+#include <sys/epoll.h>
+
 #include <unordered_set>
 
 #include "base/config.h"
 #include "base/never_destroyed.h"
 #include "door.h"
 #include "native/inside_fabric.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -25,6 +29,19 @@ Channels& channels() {
   return *value;
 }
 
+/// What the program polls is readable when either half is. Neither half blocks: next_event waits for both.
+Result<void> join_halves(EventChannel& channel) {
+  channel.both = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!channel.both) return Error{errno};
+  for (int half : {channel.queue.fd(), channel.native->fd}) {
+    epoll_event readable{EPOLLIN, {}};
+    if (epoll_ctl(channel.both.get(), EPOLL_CTL_ADD, half, &readable) != 0) return Error{errno};
+    if (fcntl(half, F_SETFL, fcntl(half, F_GETFL) | O_NONBLOCK) != 0) return Error{errno};
+  }
+  channel.abi.fd = channel.both.get();
+  return {};
+}
+
 }  // namespace
 
 bool make_native() { return native::inside_fabric() || config().native == Native::only; }
@@ -39,6 +56,10 @@ Result<EventChannel*> create_channel() {
   auto channel = std::make_unique<EventChannel>();
   if (auto opened = channel->queue.open(); !opened) return Error{opened.error()};
   channel->abi.fd = channel->queue.fd();
+  channel->native.reset(open_native_channel());
+  if (channel->native) {
+    if (auto joined = join_halves(*channel); !joined) return Error{joined.error()};
+  }
   std::lock_guard guard(channels().lock);
   channels().ours.insert(channel.get());
   return channel.release();

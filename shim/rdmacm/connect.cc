@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -56,7 +57,25 @@ void choose_depths(Id& id, const rdma_conn_param* param, uint8_t responder_resou
   id.initiator_depth = given ? param->initiator_depth : initiator_depth;
 }
 
+/// With what rdma_create_ep was given before what the program says now.
+Result<void> connect_native(Id& id, const rdma_conn_param* param) {
+  std::vector<unsigned char> data = private_data(id, param);
+  if (data.size() > UINT8_MAX) return Error{EINVAL};
+  rdma_conn_param whole{};
+  whole.responder_resources = RDMA_MAX_RESP_RES;
+  whole.initiator_depth = RDMA_MAX_INIT_DEPTH;
+  whole.retry_count = whole.rnr_retry_count = kDefaultRetries;
+  if (param) whole = *param;
+  whole.private_data = data.data();
+  whole.private_data_len = static_cast<uint8_t>(data.size());
+  const bool as_given = id.connect_data.empty();
+  return on_native(id, [&](rdma_cm_id* native) {
+    return native_rdma_connect(native, as_given ? const_cast<rdma_conn_param*>(param) : &whole);
+  });
+}
+
 Result<void> connect_id(Id& id, const rdma_conn_param* param) {
+  if (id.is_native()) return connect_native(id, param);
   if (!id.abi.qp && !param) return Error{EINVAL};
   if (!within_limits(id, param)) return Error{EINVAL};
   if (id.stage != Stage::kRouteResolved) return Error{EINVAL};
@@ -91,15 +110,26 @@ Result<void> accept_connection(Id& id, const rdma_conn_param* param) {
   return accepted;
 }
 
-Result<void> accept_id(Id& id, const rdma_conn_param* param) {
+Result<void> accept_id(Id& id, rdma_conn_param* param) {
+  if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_accept(native, param); });
   if (id.stage != Stage::kConnect) return Error{EINVAL};
   if (!id.datagram()) return accept_connection(id, param);
-  auto informed = id.protocol->inform(parameters(id, param), private_data(id, param));
-  if (informed && id.sync && id.abi.event) release_event(HeldEvent::from(std::exchange(id.abi.event, nullptr)));
-  return informed;
+  return id.protocol->inform(parameters(id, param), private_data(id, param));
+}
+
+/// A connection that was accepted has an event to come; a datagram service's inquiry is done with.
+Result<void> after_accept(Id& id) {
+  if (!id.datagram()) return complete(id);
+  if (id.sync && id.abi.event) release_event(HeldEvent::from(std::exchange(id.abi.event, nullptr)));
+  return {};
 }
 
 Result<void> reject_id(Id& id, const void* data, uint8_t size, bool with_ece) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) {
+      return with_ece ? native_rdma_reject_ece(native, data, size) : native_rdma_reject(native, data, size);
+    });
+  }
   if (id.stage != Stage::kConnect) return Error{EINVAL};
   cm::PrivateData bytes;
   if (data) bytes = {static_cast<const unsigned char*>(data), size};
@@ -110,35 +140,56 @@ Result<void> reject_id(Id& id, const void* data, uint8_t size, bool with_ece) {
 
 Result<void> listen_id(Id& id, int backlog) {
   constexpr int kMaxBacklog = 1024;
+  auto there = [&](rdma_cm_id* native) { return native_rdma_listen(native, backlog); };
+  if (id.is_native()) return on_native(id, there);
   if (id.stage == Stage::kIdle) {
     SocketAddress any = cm::any_address(AF_INET, 0);
     if (auto bound = bind_id(id, any.get()); !bound) return bound;
   }
   if (auto advanced = id.advance(Stage::kBound, Stage::kListen); !advanced) return advanced;
-  auto listening = id.protocol->listen(backlog > 0 && backlog < kMaxBacklog ? backlog : kMaxBacklog);
+  Result<void> listening = id.native ? on_native(id, there) : Result<void>();
+  if (listening) listening = id.protocol->listen(backlog > 0 && backlog < kMaxBacklog ? backlog : kMaxBacklog);
   if (!listening) id.stage = Stage::kBound;
   return listening;
 }
 
+Result<void> set_local_ece(Id& id, ibv_ece* ece) {
+  if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_set_local_ece(native, ece); });
+  if (!ece || ece->comp_mask) return Error{EINVAL};
+  id.local_ece = {ece->vendor_id, ece->options};
+  return {};
+}
+
+Result<void> get_remote_ece(Id& id, ibv_ece* ece) {
+  if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_get_remote_ece(native, ece); });
+  if (!ece || ece->comp_mask) return Error{EINVAL};
+  *ece = {id.remote_ece.vendor_id, id.remote_ece.options, 0};
+  return {};
+}
+
 Result<void> disconnect_id(Id& id) {
+  if (id.is_native()) return on_native(id, native_rdma_disconnect);
   if (id.stage != Stage::kConnect || id.datagram()) return Error{EINVAL};
   if (auto moved = move_to_error(id); !moved) return moved;
   return id.protocol->disconnect();
 }
 
 Result<void> notify_id(Id& id, ibv_event_type event) {
+  if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_notify(native, event); });
   if (id.stage != Stage::kConnect || id.datagram() || event != IBV_EVENT_COMM_EST) return Error{EINVAL};
   if (id.protocol->state() == cm::State::kEstablished) return {};
   return id.protocol->establish();
 }
 
 Result<void> establish_id(Id& id) {
+  if (id.is_native()) return on_native(id, native_rdma_establish);
   if (id.abi.qp || id.protocol->state() != cm::State::kReplyReceived) return Error{EINVAL};
   return id.protocol->establish();
 }
 
 /// Whether an event is still to come: a synchronous call must not wait for one that never does.
 bool disconnecting(const Id& id) {
+  if (id.is_native()) return true;
   cm::State state = id.protocol->state();
   return state == cm::State::kDisconnectSent || state == cm::State::kTimewait;
 }
@@ -161,8 +212,7 @@ VB_DOOR int rdma_connect(rdma_cm_id* id, rdma_conn_param* param) {
 VB_DOOR int rdma_accept(rdma_cm_id* id, rdma_conn_param* param) {
   if (!ours(id)) return native_rdma_accept(id, param);
   auto done = guarded([&] { return accept_id(Id::from(id), param); });
-  if (!done || Id::from(id).datagram()) return as_minus_one(done);
-  return as_minus_one(complete(Id::from(id)));
+  return as_minus_one(done ? after_accept(Id::from(id)) : done);
 }
 
 VB_DOOR int rdma_reject(rdma_cm_id* id, const void* data, uint8_t size) {
@@ -193,14 +243,10 @@ VB_DOOR int rdma_disconnect(rdma_cm_id* id) {
 
 VB_DOOR int rdma_set_local_ece(rdma_cm_id* id, ibv_ece* ece) {
   if (!ours(id)) return native_rdma_set_local_ece(id, ece);
-  if (!ece || ece->comp_mask) return as_minus_one(Result<void>(Error{EINVAL}));
-  Id::from(id).local_ece = {ece->vendor_id, ece->options};
-  return 0;
+  return minus_one_entry([&] { return set_local_ece(Id::from(id), ece); });
 }
 
 VB_DOOR int rdma_get_remote_ece(rdma_cm_id* id, ibv_ece* ece) {
   if (!ours(id)) return native_rdma_get_remote_ece(id, ece);
-  if (!ece || ece->comp_mask) return as_minus_one(Result<void>(Error{EINVAL}));
-  *ece = {Id::from(id).remote_ece.vendor_id, Id::from(id).remote_ece.options, 0};
-  return 0;
+  return minus_one_entry([&] { return get_remote_ece(Id::from(id), ece); });
 }

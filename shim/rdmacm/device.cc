@@ -7,6 +7,7 @@
 
 #include "base/never_destroyed.h"
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -39,18 +40,53 @@ Result<std::unique_ptr<Attachment>> open_attachment(Device& device) {
   return made;
 }
 
+/// Open devices, ours first. What the program holds is the array's data, which ends with nullptr.
+struct ContextList {
+  std::vector<ibv_context*> contexts;
+  ibv_context** native = nullptr;
+};
+
+struct ContextLists {
+  std::mutex lock;
+  std::map<ibv_context**, ContextList> all;
+};
+
+ContextLists& context_lists() {
+  static NeverDestroyed<ContextLists> value;
+  return *value;
+}
+
+void add_native_contexts(ContextList& list) {
+  if (!native_devices()) return;
+  native::InsideFabric native_devices_only;
+  int count = 0;
+  list.native = native_rdma_get_devices(&count);
+  if (list.native) list.contexts.insert(list.contexts.end(), list.native, list.native + count);
+}
+
 Result<ibv_context**> list_contexts(int* count) {
   auto devices = list_devices();
   if (!devices) return Error{devices.error()};
-  auto list = std::make_unique<ibv_context*[]>(devices->size() + 1);
-  size_t found = 0;
+  ContextList list;
   for (Device* device : *devices) {
     auto attachment = attach(*device);
     if (!attachment) return Error{attachment.error()};
-    list[found++] = (*attachment)->verbs;
+    list.contexts.push_back((*attachment)->verbs);
   }
-  if (count) *count = static_cast<int>(found);
-  return list.release();
+  add_native_contexts(list);
+  if (count) *count = static_cast<int>(list.contexts.size());
+  list.contexts.push_back(nullptr);
+  ibv_context** data = list.contexts.data();
+  std::lock_guard guard(context_lists().lock);
+  context_lists().all.emplace(data, std::move(list));
+  return data;
+}
+
+void free_contexts(ibv_context** data) {
+  std::unique_lock guard(context_lists().lock);
+  auto node = context_lists().all.extract(data);
+  guard.unlock();
+  if (!node.empty() && node.mapped().native) native_rdma_free_devices(node.mapped().native);
 }
 
 }  // namespace
@@ -106,5 +142,5 @@ VB_DOOR ibv_context** rdma_get_devices(int* count) {
 
 VB_DOOR void rdma_free_devices(ibv_context** list) {
   if (make_native()) return native_rdma_free_devices(list);
-  delete[] list;
+  free_contexts(list);
 }

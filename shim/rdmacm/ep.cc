@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Endpoints: an identifier from what rdma_getaddrinfo found, on to where it can listen or connect. Always synchronous.
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -22,9 +23,9 @@ Result<void> prepare_passive(Id& id, const rdma_addrinfo& info, ibv_pd* pd, cons
 }
 
 Result<void> prepare_active(Id& id, const rdma_addrinfo& info, ibv_pd* pd, ibv_qp_init_attr* attr) {
-  if (auto begun = resolve_address(id, info.ai_src_addr, info.ai_dst_addr); !begun) return begun;
+  if (auto begun = resolve_address(id, info.ai_src_addr, info.ai_dst_addr, kAddressTimeout); !begun) return begun;
   if (auto resolved = complete(id); !resolved) return resolved;
-  if (auto begun = resolve_route(id); !begun) return begun;
+  if (auto begun = resolve_route(id, kAddressTimeout); !begun) return begun;
   if (auto resolved = complete(id); !resolved) return resolved;
   if (attr) {
     attr->qp_type = static_cast<ibv_qp_type>(info.ai_qp_type);
@@ -50,7 +51,7 @@ Result<Id*> create_ep(const rdma_addrinfo& info, ibv_pd* pd, ibv_qp_init_attr* a
 }
 
 void destroy_ep(Id& id) {
-  if (id.abi.qp) destroy_qp(id);
+  if (id.abi.qp) destroy_any_qp(id);
   if (id.abi.srq) destroy_srq(id);
   static_cast<void>(destroy_id(id));
 }

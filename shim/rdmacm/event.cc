@@ -2,9 +2,13 @@
 // Events on their way to the program: what each stands for is done in the thread that takes it.
 #include "event.h"
 
+#include <fcntl.h>
+#include <poll.h>
+
 #include <algorithm>
 
 #include "door.h"
+#include "native_id.h"
 
 namespace vb::door {
 
@@ -40,8 +44,7 @@ Id* count(const cm::Event& event) {
   if (event.kind == cm::Kind::kConnectRequest) event.id->owner = new Id;
   const auto& counted = event.listener ? event.listener : event.id;
   Id* id = static_cast<Id*>(counted->owner);
-  std::lock_guard guard(id->events_lock);
-  ++id->events_reported;
+  report(*id);
   return id;
 }
 
@@ -145,7 +148,7 @@ void fill_multicast(Id& id, HeldEvent& held, const cm::Event& event) {
 bool prepare(HeldEvent& held, const cm::Event& event) {
   held.abi.event = type_of(event.kind);
   held.abi.status = event.status;
-  held.data = event.data;
+  std::copy(event.data.begin(), event.data.end(), held.data.begin());
   if (event.kind == cm::Kind::kConnectRequest) {
     if (!take_request(held, event)) return false;
   } else {
@@ -173,9 +176,7 @@ bool prepare(HeldEvent& held, const cm::Event& event) {
   return true;
 }
 
-}  // namespace
-
-Result<rdma_cm_event*> next_event(EventChannel& channel) {
+Result<HeldEvent*> next_own_event(EventChannel& channel) {
   for (;;) {
     Id* counted = nullptr;
     auto taken = channel.queue.take([&](const cm::Event& event) { counted = count(event); });
@@ -186,10 +187,37 @@ Result<rdma_cm_event*> next_event(EventChannel& channel) {
       if (!prepare(*made, *taken)) return nullptr;
       return made.release();
     });
-    if (held && *held) return &(*held)->abi;
+    if (held && *held) return held;
     uncount(*counted);
-    if (!held) return Error{held.error()};
+    if (!held) return held;
   }
+}
+
+bool may_block(int fd) { return !(fcntl(fd, F_GETFL) & O_NONBLOCK); }
+
+/// A channel that has two halves is asked for each, and then waited for. A cancellation point.
+Result<HeldEvent*> next_of_both(EventChannel& channel) {
+  for (;;) {
+    auto held = next_own_event(channel);
+    if (held.error() != EAGAIN) return held;
+    held = next_native_event(channel);
+    if (held.error() != EAGAIN || !may_block(channel.abi.fd)) return held;
+    pollfd news{channel.abi.fd, POLLIN, 0};
+    if (poll(&news, 1, -1) < 0) return Error{errno};
+  }
+}
+
+}  // namespace
+
+void report(Id& id) {
+  std::lock_guard guard(id.events_lock);
+  ++id.events_reported;
+}
+
+Result<rdma_cm_event*> next_event(EventChannel& channel) {
+  auto held = channel.native ? next_of_both(channel) : next_own_event(channel);
+  if (!held) return Error{held.error()};
+  return &(*held)->abi;
 }
 
 void release_event(HeldEvent& event) {

@@ -2,6 +2,7 @@
 // Identifiers: made, moved between channels, destroyed.
 #include "cm/manager.h"
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -55,26 +56,42 @@ Result<void> set_channel(Id& id, rdma_event_channel* channel) {
 
 Result<Id*> create_id(rdma_event_channel* channel, void* context, rdma_port_space space, ibv_qp_type type) {
   if (!type_of(space)) return Error{EINVAL};
-  auto manager = cm::Manager::get();
-  if (!manager) return Error{manager.error()};
   auto id = std::make_unique<Id>();
   if (auto set = set_channel(*id, channel); !set) return Error{set.error()};
   id->abi.context = context;
   id->abi.ps = space;
   id->abi.qp_type = type;
-  id->protocol = std::make_shared<cm::Identifier>(**manager, static_cast<cm::Space>(space),
-                                                  &EventChannel::from(id->abi.channel).queue);
-  id->protocol->owner = id.get();
+  if (auto made = renew_protocol(*id); !made) {
+    if (id->sync) destroy_channel(EventChannel::from(id->abi.channel));
+    return Error{made.error()};
+  }
   return id.release();
+}
+
+Result<void> renew_protocol(Id& id) {
+  auto manager = cm::Manager::get();
+  if (!manager) return Error{manager.error()};
+  auto made = std::make_shared<cm::Identifier>(**manager, static_cast<cm::Space>(id.abi.ps),
+                                               &EventChannel::from(id.abi.channel).queue);
+  made->owner = &id;
+  if (id.protocol) id.protocol->close();
+  id.protocol = std::move(made);
+  return {};
 }
 
 Result<void> migrate_id(Id& id, rdma_event_channel* channel) {
   if (channel && !ours(channel)) return Error{EINVAL};
   EventChannel* old_own = id.sync ? &EventChannel::from(id.abi.channel) : nullptr;
   if (old_own && !channel) return Error{EINVAL};
+  if (id.native && channel && !EventChannel::from(channel).native) return Error{ENODEV};
   give_back_own_event(id);
   if (auto set = set_channel(id, channel); !set) return set;
-  id.protocol->move_to(&EventChannel::from(id.abi.channel).queue);
+  EventChannel& target = EventChannel::from(id.abi.channel);
+  id.protocol->move_to(&target.queue);
+  if (id.native) {
+    auto moved = on_native(id, [&](rdma_cm_id* native) { return native_rdma_migrate_id(native, target.native.get()); });
+    if (!moved) return moved;
+  }
   wait_for_events(id);
   if (old_own) destroy_channel(*old_own);
   return {};
@@ -84,10 +101,15 @@ Result<void> destroy_id(Id& id) {
   leave_all(id);
   id.protocol->close();
   give_back_own_event(id);
+  if (id.native) drop_native(id);
   wait_for_events(id);
   if (id.sync) destroy_channel(EventChannel::from(id.abi.channel));
   delete &id;
   return {};
+}
+
+void keep_to_ours(rdma_cm_id* id) {
+  if (ours(id)) Id::from(id).never_native = true;
 }
 
 }  // namespace vb::door

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/fd.h"
 #include "cm/address.h"
 #include "cm/channel.h"
 #include "cm/identifier.h"
@@ -20,10 +21,19 @@ namespace vb::door {
 /// How far the program has got with an identifier; each call demands a stage (EINVAL).
 enum class Stage { kIdle, kBound, kAddressResolved, kRouteResolved, kConnect, kListen };
 
-/// An event channel: `abi.fd` is the queue's.
+/// Whose devices an identifier is on: that follows from its address. At the wildcard it is on all.
+enum class Owner { kOurs, kBoth, kNative };
+
+struct CloseNativeChannel {
+  void operator()(rdma_event_channel* channel) const;
+};
+
+/// An event channel: `abi.fd` is the queue's, or an epoll set of both halves.
 struct EventChannel {
   rdma_event_channel abi{};
   cm::Channel queue;
+  std::unique_ptr<rdma_event_channel, CloseNativeChannel> native;  ///< where the system's library has devices
+  Fd both;
 
   static EventChannel& from(rdma_event_channel* channel) { return *reinterpret_cast<EventChannel*>(channel); }
 };
@@ -58,6 +68,9 @@ struct Id {
   std::shared_ptr<cm::Identifier> protocol;
   std::atomic<Stage> stage{Stage::kIdle};
   bool sync = false;  ///< without a channel of the program's: calls wait for their event
+  Owner owner = Owner::kOurs;
+  bool never_native = false;
+  rdma_cm_id* native = nullptr;  ///< the system library's identifier behind this one, unless it is ours alone
   Attachment* attachment = nullptr;
   uint8_t gid_index = 0;
 
@@ -101,6 +114,7 @@ struct Id {
 
   static Id& from(rdma_cm_id* id) { return *reinterpret_cast<Id*>(id); }
   bool datagram() const { return abi.qp_type == IBV_QPT_UD; }
+  bool is_native() const { return owner == Owner::kNative; }
   /// EINVAL unless the identifier is at `from`, and then it is at `to`.
   Result<void> advance(Stage from, Stage to);
 };
@@ -126,13 +140,15 @@ Result<ibv_xrcd*> xrc_domain(Id& id);
 Result<Id*> create_id(rdma_event_channel* channel, void* context, rdma_port_space space, ibv_qp_type type);
 /// Its own channel, when `channel` is nullptr.
 Result<void> set_channel(Id& id, rdma_event_channel* channel);
+/// An identifier of the protocol's, in the place of the one before.
+Result<void> renew_protocol(Id& id);
 Result<void> migrate_id(Id& id, rdma_event_channel* channel);
 Result<void> destroy_id(Id& id);
 
 // address.cc
-Result<void> bind_id(Id& id, const sockaddr* address);
-Result<void> resolve_address(Id& id, const sockaddr* source, const sockaddr* destination);
-Result<void> resolve_route(Id& id);
+Result<void> bind_id(Id& id, sockaddr* address);
+Result<void> resolve_address(Id& id, sockaddr* source, sockaddr* destination, int timeout_ms);
+Result<void> resolve_route(Id& id, int timeout_ms);
 /// Fills in the one path record, from the addresses.
 void fill_path(Id& id);
 void show_addresses(Id& id, const SocketAddress* local, const SocketAddress* remote);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -26,7 +27,11 @@ ibv_gid mgid_of(const SocketAddress& address) {
   return gid;
 }
 
-Result<void> join(Id& id, const sockaddr* group, uint32_t flags, void* context) {
+Result<void> join(Id& id, sockaddr* group, uint32_t flags, void* context) {
+  if (id.is_native()) {
+    rdma_cm_join_mc_attr_ex attr{RDMA_CM_JOIN_MC_ATTR_ADDRESS | RDMA_CM_JOIN_MC_ATTR_JOIN_FLAGS, flags, group};
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_join_multicast_ex(native, &attr, context); });
+  }
   if (!id.datagram() || !id.abi.verbs || flags >= RDMA_MC_JOIN_FLAG_RESERVED) return Error{EINVAL};
   if (id.stage == Stage::kIdle || id.stage == Stage::kListen) return Error{EINVAL};
   auto address = cm::copy_address(group);
@@ -52,7 +57,10 @@ void detach(Id& id, Membership& membership) {
   if (membership.attached && id.abi.qp) ibv_detach_mcast(id.abi.qp, &membership.mgid, kMulticastLid);
 }
 
-Result<void> leave(Id& id, const sockaddr* group) {
+Result<void> leave(Id& id, sockaddr* group) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_leave_multicast(native, group); });
+  }
   auto address = cm::copy_address(group);
   if (!address) return Error{address.error()};
   auto found = std::find_if(id.memberships.begin(), id.memberships.end(),

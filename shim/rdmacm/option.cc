@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -56,10 +57,10 @@ Result<void> set_ack_timeout(Id& id, const void* data, size_t size) {
 /// A path that the program has found by itself stands for a resolved route.
 Result<void> set_path(Id& id, const void* data, size_t size) {
   if (!data || size == 0 || size % sizeof(ibv_path_data) != 0) return Error{EINVAL};
-  return resolve_route(id);
+  return resolve_route(id, 0);
 }
 
-Result<void> set_option(Id& id, int level, int name, const void* data, size_t size) {
+Result<void> set_own_option(Id& id, int level, int name, const void* data, size_t size) {
   if (level == RDMA_OPTION_IB) return name == RDMA_OPTION_IB_PATH ? set_path(id, data, size) : Error{ENOSYS};
   if (level != RDMA_OPTION_ID) return Error{ENOSYS};
   switch (name) {
@@ -69,6 +70,13 @@ Result<void> set_option(Id& id, int level, int name, const void* data, size_t si
     case RDMA_OPTION_ID_ACK_TIMEOUT: return set_ack_timeout(id, data, size);
     default: return Error{ENOSYS};
   }
+}
+
+Result<void> set_option(Id& id, int level, int name, void* data, size_t size) {
+  if (!id.is_native()) {
+    if (auto set = set_own_option(id, level, name, data, size); !set || !id.native) return set;
+  }
+  return on_native(id, [&](rdma_cm_id* native) { return native_rdma_set_option(native, level, name, data, size); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -149,6 +150,9 @@ ibv_ah_attr address_vector(const Id& id) {
 }
 
 Result<void> init_qp_attr(Id& id, ibv_qp_attr& attr, int& mask) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_init_qp_attr(native, &attr, &mask); });
+  }
   switch (attr.qp_state) {
     case IBV_QPS_INIT: fill_init(id, attr, mask); return {};
     case IBV_QPS_RTR: return fill_rtr(id, attr, mask);
@@ -190,6 +194,9 @@ ibv_qp_init_attr_ex extended(const ibv_qp_init_attr& attr, ibv_pd* pd) {
 }  // namespace
 
 Result<void> create_qp(Id& id, ibv_pd* pd, ibv_qp_init_attr& attr) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_create_qp(native, pd, &attr); });
+  }
   if (!pd) pd = id.abi.pd;
   if (is_xrc(id)) {
     ibv_qp_init_attr_ex wide = extended(attr, pd);
@@ -205,6 +212,9 @@ Result<void> create_qp(Id& id, ibv_pd* pd, ibv_qp_init_attr& attr) {
 }
 
 Result<void> create_qp_ex(Id& id, ibv_qp_init_attr_ex& attr) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_create_qp_ex(native, &attr); });
+  }
   if (!(attr.comp_mask & IBV_QP_INIT_ATTR_PD) || !attr.pd) {
     attr.comp_mask |= IBV_QP_INIT_ATTR_PD;
     attr.pd = id.abi.pd;
@@ -298,7 +308,7 @@ VB_DOOR int rdma_create_qp_ex(rdma_cm_id* id, ibv_qp_init_attr_ex* attr) {
 
 VB_DOOR void rdma_destroy_qp(rdma_cm_id* id) {
   if (!ours(id)) return native_rdma_destroy_qp(id);
-  destroy_qp(Id::from(id));
+  destroy_any_qp(Id::from(id));
 }
 
 VB_DOOR int rdma_init_qp_attr(rdma_cm_id* id, ibv_qp_attr* attr, int* mask) {

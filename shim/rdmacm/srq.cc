@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "door.h"
+#include "native_id.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -30,6 +31,9 @@ Result<void> prepare_xrc(Id& id, ibv_srq_init_attr_ex& attr) {
 }
 
 Result<void> create_srq_ex(Id& id, ibv_srq_init_attr_ex& attr) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_create_srq_ex(native, &attr); });
+  }
   if (id.abi.srq || !id.abi.verbs) return Error{EINVAL};
   if (!(attr.comp_mask & IBV_SRQ_INIT_ATTR_PD) || !attr.pd) {
     attr.pd = id.abi.pd;
@@ -46,6 +50,9 @@ Result<void> create_srq_ex(Id& id, ibv_srq_init_attr_ex& attr) {
 
 /// Of the kind that the identifier's queue pair takes its receives from.
 Result<void> create_srq(Id& id, ibv_pd* pd, ibv_srq_init_attr& attr) {
+  if (id.is_native()) {
+    return on_native(id, [&](rdma_cm_id* native) { return native_rdma_create_srq(native, pd, &attr); });
+  }
   ibv_srq_init_attr_ex wide{};
   wide.srq_context = attr.srq_context;
   wide.attr = attr.attr;
@@ -60,6 +67,10 @@ Result<void> create_srq(Id& id, ibv_pd* pd, ibv_srq_init_attr& attr) {
 }  // namespace
 
 void destroy_srq(Id& id) {
+  if (id.is_native()) {
+    static_cast<void>(on_native(id, [](rdma_cm_id* native) { return native_rdma_destroy_srq(native), 0; }));
+    return;
+  }
   rdma_cm_id& abi = id.abi;
   if (abi.srq) ibv_destroy_srq(std::exchange(abi.srq, nullptr));
   if (!abi.qp) destroy_cqs(id);

@@ -25,7 +25,9 @@ class CmId {
     return {};
   }
   Result<void> create(rdma_port_space space) {
-    return rdma_create_id(channel_, &id_, nullptr, space) == 0 ? Result<void>() : Error{errno};
+    if (rdma_create_id(channel_, &id_, nullptr, space) != 0) return Error{errno};
+    door::keep_to_ours(id_);
+    return {};
   }
   /// Takes over an identifier that a listener was asked for. It is the caller's when this fails.
   Result<void> adopt(rdma_cm_id* id) {

@@ -41,6 +41,7 @@ DatagramPort::~DatagramPort() {
 Result<void> DatagramPort::open(const sockaddr* local) {
   sockaddr_storage address = without_port(local);
   if (rdma_create_id(nullptr, &id_, nullptr, RDMA_PS_UDP) != 0) return last_error();
+  door::keep_to_ours(id_);
   if (rdma_bind_addr(id_, reinterpret_cast<sockaddr*>(&address)) != 0) return last_error();
   if (!id_->verbs) return Error{ENODEV};
   gid_ = id_->route.addr.addr.ibaddr.sgid;

@@ -13,3 +13,10 @@
 
 #include "ibverbs_native.h"
 #include "rdmacm_native.h"
+
+namespace vb::door {
+
+/// An identifier of our own devices, whatever its address: what rsockets say to each other the system's do not know.
+void keep_to_ours(rdma_cm_id* id);
+
+}  // namespace vb::door

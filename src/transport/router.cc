@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -104,9 +105,20 @@ void scavenge(uint64_t pid_namespace) {
   closedir(directory);
 }
 
-bool shared_memory_usable() {
+/// Why processes of this host cannot share memory with us; nullptr: they can.
+const char* obstacle_to_sharing(uint64_t pid_namespace) {
   struct statvfs info;
-  return statvfs("/dev/shm", &info) == 0 && uint64_t{info.f_bavail} * info.f_bsize >= kSharedMemoryNeeded;
+  if (!pid_namespace) return "/proc is not there";
+  if (statvfs("/dev/shm", &info) != 0) return "/dev/shm is not there";
+  if (uint64_t{info.f_bavail} * info.f_bsize < kSharedMemoryNeeded) return "/dev/shm has not enough room";
+  return nullptr;
+}
+
+/// What a provider of shared memory copies large messages by. Sandboxes forbid it.
+bool may_read_processes() {
+  char from = 0, to = 0;
+  iovec source{&from, 1}, target{&to, 1};
+  return process_vm_readv(getpid(), &target, 1, &source, 1, 0) == 1;
 }
 
 bool is_local_only(const std::string& provider) { return provider == "shm"; }
@@ -129,7 +141,10 @@ Result<void> Router::open() {
   random_bytes(hello_.process);
   multicast_.set_process(std::to_array(hello_.process));
   auto opened = presence_.open();
-  if (opened && allows_shared_memory(config().provider) && hello_.pid_namespace && shared_memory_usable()) {
+  const char* obstacle = obstacle_to_sharing(hello_.pid_namespace);
+  const bool wanted = allows_shared_memory(config().provider);
+  if (wanted && obstacle) log(LogLevel::warn, "no shared memory: %s; local peers use the fabric", obstacle);
+  if (opened && wanted && !obstacle) {
     hello_.flags |= wire::kSharesMemory;
     hello_.presence_fd = presence_.fd();
     hello_.presence_secret = presence_.page().secret;
@@ -397,6 +412,9 @@ Rail* Router::shared_memory_rail() {
   if (!endpoint) {
     log(LogLevel::warn, "shared memory is not usable (error %d): local peers use the fabric", endpoint.error());
     return nullptr;
+  }
+  if (!may_read_processes()) {
+    log(LogLevel::warn, "process_vm_readv is forbidden (error %d): large messages are copied twice", errno);
   }
   return rail->second = &lane_.add_rail(std::move(*endpoint));
 }

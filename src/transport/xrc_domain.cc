@@ -20,13 +20,19 @@ namespace {
 constexpr off_t kFirstByte = off_t{1} << 61;
 constexpr off_t kBytesPerDevice = off_t{1} << 13;
 constexpr off_t kExistence = off_t{1} << 12;  ///< behind the slots
+constexpr off_t kFirstMark = off_t{1} << 60;
+constexpr off_t kNumbers = off_t{1} << 24;  ///< of queue pairs
+constexpr off_t kMarksPerDevice = 2 * kNumbers;
 
-struct flock range(uint32_t device, off_t at, short type) {
+off_t member_byte(uint32_t device, off_t at) { return kFirstByte + device * kBytesPerDevice + at; }
+off_t mark_byte(uint32_t device, off_t at) { return kFirstMark + device * kMarksPerDevice + at; }
+
+struct flock range(off_t at, off_t length, short type) {
   struct flock lock {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
-  lock.l_start = kFirstByte + device * kBytesPerDevice + at;
-  lock.l_len = 1;
+  lock.l_start = at;
+  lock.l_len = length;
   return lock;
 }
 
@@ -37,13 +43,13 @@ Fd reopen(int fd) {
   return own ? std::move(own) : Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
-bool share(int fd, uint32_t device, off_t at) {
-  struct flock lock = range(device, at, F_RDLCK);
+bool share(int fd, off_t at) {
+  struct flock lock = range(at, 1, F_RDLCK);
   return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-bool somebody_shares(int fd, uint32_t device, off_t at) {
-  struct flock lock = range(device, at, F_WRLCK);
+bool somebody_shares(int fd, off_t at) {
+  struct flock lock = range(at, 1, F_WRLCK);
   return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
@@ -77,7 +83,7 @@ Result<std::shared_ptr<XrcDomain>> XrcDomain::open(const Request& request) {
   if (!domain->fd_) return Error{errno};
   bool exists = domain->exists_elsewhere();
   if (!exists && !request.create) return Error{EAGAIN};
-  if (!share(domain->fd_.get(), key.device, kExistence)) return Error{errno};
+  if (!share(domain->fd_.get(), member_byte(key.device, kExistence))) return Error{errno};
   if (exists && request.exclusive) return Error{EINVAL};
   known = domain;
   return domain;
@@ -86,17 +92,39 @@ Result<std::shared_ptr<XrcDomain>> XrcDomain::open(const Request& request) {
 XrcDomain::~XrcDomain() {
   if (!fd_) return;
   // Not left to close(): where the file could not be opened anew the program may hold the description as well.
-  struct flock lock = range(key_.device, 0, F_UNLCK);
-  lock.l_len = kBytesPerDevice;
+  unlock(member_byte(key_.device, 0), kBytesPerDevice);
+  unlock(mark_byte(key_.device, 0), kMarksPerDevice);
+}
+
+void XrcDomain::unlock(off_t at, off_t length) const {
+  struct flock lock = range(at, length, F_UNLCK);
   fcntl(fd_.get(), F_OFD_SETLK, &lock);
 }
 
-bool XrcDomain::exists_elsewhere() const { return somebody_shares(fd_.get(), key_.device, kExistence); }
+bool XrcDomain::exists_elsewhere() const { return somebody_shares(fd_.get(), member_byte(key_.device, kExistence)); }
 
 void XrcDomain::join(uint32_t slot) const {
-  if (fd_) share(fd_.get(), key_.device, slot);
+  if (fd_) share(fd_.get(), member_byte(key_.device, slot));
 }
 
-bool XrcDomain::has_member(uint32_t slot) const { return fd_ && somebody_shares(fd_.get(), key_.device, slot); }
+bool XrcDomain::has_member(uint32_t slot) const {
+  return fd_ && somebody_shares(fd_.get(), member_byte(key_.device, slot));
+}
+
+off_t XrcDomain::place(Mark mark, uint32_t qpn) const {
+  return mark_byte(key_.device, static_cast<off_t>(mark) * kNumbers + qpn % kNumbers);
+}
+
+void XrcDomain::set(Mark mark, uint32_t qpn) const {
+  if (fd_) share(fd_.get(), place(mark, qpn));
+}
+
+void XrcDomain::clear(Mark mark, uint32_t qpn) const {
+  if (fd_) unlock(place(mark, qpn), 1);
+}
+
+bool XrcDomain::set_elsewhere(Mark mark, uint32_t qpn) const {
+  return fd_ && somebody_shares(fd_.get(), place(mark, qpn));
+}
 
 }  // namespace vb

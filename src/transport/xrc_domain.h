@@ -3,8 +3,9 @@
 // ibv_open_xrcd(3).
 //
 // Processes that have opened the domain of an inode find each other by locks on a range of that inode's bytes, far
-// behind what any file holds: a byte that says that the domain exists, and one for each slot (of QPNs and SRQ numbers)
-// of its members. So who cannot open the file cannot be a member, and the kernel forgets a member that dies.
+// behind what any file holds: a byte that says that the domain exists, one for each slot (of QPNs and SRQ numbers) of
+// its members, and two for each receiving queue pair. So who cannot open the file cannot be a member, and the kernel
+// forgets a member that dies.
 #pragma once
 
 #include <sys/types.h>
@@ -35,6 +36,14 @@ class XrcDomain {
   void join(uint32_t slot) const;
   /// Whether the owner of `slot` is a member, in another process.
   bool has_member(uint32_t slot) const;
+  // Receiving queue pairs that belong to a domain (OFED's XRC), by their numbers: which there are, and who has
+  // registered with one.
+  enum class Mark { kMade, kRegistered };
+  void set(Mark mark, uint32_t qpn) const;
+  void clear(Mark mark, uint32_t qpn) const;
+  /// Whether another process that has opened the domain has set it.
+  bool set_elsewhere(Mark mark, uint32_t qpn) const;
+
   /// 0: none.
   uint64_t inode() const { return key_.inode; }
 
@@ -50,6 +59,8 @@ class XrcDomain {
 
   XrcDomain(Key key, Fd fd) : key_(key), fd_(std::move(fd)) {}
   bool exists_elsewhere() const;
+  void unlock(off_t at, off_t length) const;
+  off_t place(Mark mark, uint32_t qpn) const;
 
   Key key_;
   Fd fd_;  ///< with the locks; none: the domain has no inode

@@ -6,18 +6,16 @@
 #include <infiniband/verbs_newer.h>
 
 #include "base/export.h"
-#include "base/fd.h"
 #include "base/result.h"
+#include "verbs/exportable_memory.h"
 #include "verbs/pd.h"
 
 namespace vb {
 
 struct Buf {
   Pd* pd;
-  unsigned char* address;
-  size_t size;    ///< as asked for
-  size_t mapped;  ///< in whole pages
-  Fd dmabuf;      ///< the kernel's DMA buffer over the same pages, where it makes one
+  ExportableMemory memory;
+  size_t size;  ///< as asked for
 
   static Buf& from(ibv_buf* buf) { return *reinterpret_cast<Buf*>(buf); }
 };
@@ -29,7 +27,7 @@ VB_API void free_buf(Buf& buf);
 VB_API bool is_buf(const ibv_buf* buf);
 /// Whether [addr, addr+length) lies inside.
 VB_API bool contains(const Buf& buf, const void* addr, size_t length);
-/// A new fd. ENODATA: the kernel gives ordinary memory no DMA buffer (no /dev/udmabuf, or it may not be used).
+/// A new fd. Errors: see ExportableMemory::export_dmabuf.
 VB_API Result<int> export_buf(Buf& buf);
 
 }  // namespace vb

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "verbs/dm.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/safe_copy.h"
@@ -36,10 +35,7 @@ Dm* make(Context& context, std::shared_ptr<DeviceMemory> memory, uint32_t handle
 
 }  // namespace
 
-DeviceMemory::~DeviceMemory() {
-  if (mapping) munmap(mapping, mapped);
-  allocated -= length;
-}
+DeviceMemory::~DeviceMemory() { allocated -= length; }
 
 Result<Dm*> alloc_dm(Context& context, const ibv_alloc_dm_attr& attr) {
   auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -50,11 +46,9 @@ Result<Dm*> alloc_dm(Context& context, const ibv_alloc_dm_attr& attr) {
   auto memory = std::make_shared<DeviceMemory>();
   memory->length = attr.length;
   if (allocated += attr.length; allocated.load() > kMaxDmSize) return Error{ENOMEM};
-  memory->mapped = (attr.length + page - 1) & ~(page - 1);
-  void* at = mmap(nullptr, memory->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) return Error{ENOMEM};
-  memory->mapping = at;
-  memory->at = static_cast<unsigned char*>(at);
+  auto pages = ExportableMemory::allocate(attr.length);
+  if (!pages) return Error{pages.error()};
+  memory->pages = std::move(*pages);
   uint32_t handle = context.share->add(memory);
   return make(context, std::move(memory), handle);
 }
@@ -71,11 +65,11 @@ Result<Mr*> reg_dm_mr(Pd& pd, Dm& dm, uint64_t offset, size_t length, unsigned a
     return Error{EINVAL};
   }
   auto region = std::make_unique<MemoryRegion>();
-  region->address = reinterpret_cast<uint64_t>(dm.memory->at) + offset;
+  region->address = reinterpret_cast<uint64_t>(dm.memory->at()) + offset;
   region->length = length;
   region->access = access & kKnownAccess & ~unsigned{IBV_ACCESS_MW_BIND};
   ++dm.memory->regions;
-  region->backing = std::shared_ptr<void>(dm.memory->at, [memory = dm.memory](void*) { --memory->regions; });
+  region->backing = std::shared_ptr<void>(dm.memory->at(), [memory = dm.memory](void*) { --memory->regions; });
   auto mr = enter_region(pd, std::move(region));
   if (mr) (*mr)->abi.addr = nullptr;
   return mr;
@@ -83,15 +77,17 @@ Result<Mr*> reg_dm_mr(Pd& pd, Dm& dm, uint64_t offset, size_t length, unsigned a
 
 Result<void> memcpy_to_dm(Dm& dm, uint64_t offset, const void* from, size_t length) {
   if (!copyable(*dm.memory, offset, length)) return Error{EINVAL};
-  if (!safe_copy(dm.memory->at + offset, from, length)) return Error{EFAULT};
+  if (!safe_copy(dm.memory->at() + offset, from, length)) return Error{EFAULT};
   return {};
 }
 
 Result<void> memcpy_from_dm(void* to, Dm& dm, uint64_t offset, size_t length) {
   if (!copyable(*dm.memory, offset, length)) return Error{EINVAL};
-  if (!safe_copy(to, dm.memory->at + offset, length)) return Error{EFAULT};
+  if (!safe_copy(to, dm.memory->at() + offset, length)) return Error{EFAULT};
   return {};
 }
+
+Result<int> export_dm(Dm& dm) { return dm.memory->pages.export_dmabuf(); }
 
 Result<Dm*> import_dm(Context& context, uint32_t handle) {
   auto memory = context.share->find<DeviceMemory>(handle);

@@ -9,6 +9,7 @@
 
 #include "base/export.h"
 #include "base/result.h"
+#include "verbs/exportable_memory.h"
 #include "verbs/mr.h"
 
 namespace vb {
@@ -16,11 +17,10 @@ namespace vb {
 /// The memory itself, alive while a handle or a region names it.
 struct DeviceMemory {
   ~DeviceMemory();
-  unsigned char* at = nullptr;
+  unsigned char* at() const { return pages.address(); }
   size_t length = 0;
   std::atomic<int> regions{0};
-  void* mapping = nullptr;
-  size_t mapped = 0;
+  ExportableMemory pages;
 };
 
 struct Dm {
@@ -41,6 +41,9 @@ VB_API Result<Mr*> reg_dm_mr(Pd& pd, Dm& dm, uint64_t offset, size_t length, uns
 /// host's memory is not there.
 VB_API Result<void> memcpy_to_dm(Dm& dm, uint64_t offset, const void* from, size_t length);
 VB_API Result<void> memcpy_from_dm(void* to, Dm& dm, uint64_t offset, size_t length);
+
+/// A new fd of its DMA buffer. Errors: see ExportableMemory::export_dmabuf.
+VB_API Result<int> export_dm(Dm& dm);
 
 /// ENOENT: no such handle. EOPNOTSUPP: it is another process's, whose memory this one has not got.
 VB_API Result<Dm*> import_dm(Context& context, uint32_t handle);

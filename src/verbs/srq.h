@@ -5,6 +5,7 @@
 #include <infiniband/verbs.h>
 
 #include <atomic>
+#include <cstddef>
 
 #include "base/export.h"
 #include "base/result.h"
@@ -18,9 +19,12 @@ struct Xrcd;
 
 struct Srq {
   ibv_srq abi{};
-  /// Where programs of OFED's XRC look for the number (compat-headers/infiniband/ofa_verbs.h).
+  /// What programs of OFED's XRC look for here (compat-headers/infiniband/ofa_verbs.h); and, of OFED 1.5, the number in
+  /// the last four bytes of the structure above, which are of no use since.
   struct {
-    unsigned char unknown[24];
+    void* domain;
+    ibv_cq* cq;
+    unsigned char unknown[8];
     uint32_t number_of_mlnx;
   } ofed{};
   SharedReceiveQueue queue;
@@ -39,6 +43,8 @@ struct Srq {
   static Srq& from(ibv_srq* srq) { return *reinterpret_cast<Srq*>(srq); }
 };
 
+inline constexpr size_t kSrqNumberOfOfed = 124;
+static_assert(offsetof(ibv_srq, events_completed) + sizeof(uint32_t) == kSrqNumberOfOfed && sizeof(ibv_srq) == 128);
 static_assert(sizeof(ibv_srq) + 24 == 152);
 
 /// `attr.attr` is updated with what was granted.

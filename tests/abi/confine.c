@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // confine HOW PROGRAM...: runs a program where something is missing.
 //   bare    /proc and /dev/shm are empty and cannot be written, as in a bare chroot
+//   no-shm  /dev/shm is empty and cannot be written
 //   no-vm   seccomp forbids process_vm_readv and process_vm_writev
 #include <errno.h>
 #include <linux/filter.h>
@@ -16,10 +17,12 @@
 
 static int empty(const char* directory) { return mount("none", directory, "tmpfs", MS_RDONLY, NULL); }
 
-static int make_bare(void) {
+static int without_shared_memory(void) {
   if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return -1;
-  return empty("/dev/shm") != 0 ? -1 : empty("/proc");
+  return mount("none", "/dev/shm", "tmpfs", MS_RDONLY, "size=4k");
 }
+
+static int make_bare(void) { return without_shared_memory() != 0 ? -1 : empty("/proc"); }
 
 static int forbid_process_vm(void) {
   struct sock_filter filter[] = {
@@ -34,9 +37,14 @@ static int forbid_process_vm(void) {
   return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
+static int confine(const char* how) {
+  if (strcmp(how, "bare") == 0) return make_bare();
+  return strcmp(how, "no-shm") == 0 ? without_shared_memory() : forbid_process_vm();
+}
+
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
-  if ((strcmp(argv[1], "bare") == 0 ? make_bare() : forbid_process_vm()) != 0) {
+  if (confine(argv[1]) != 0) {
     perror(argv[1]);
     return 77;
   }

@@ -5,7 +5,7 @@ import unittest
 import doors
 
 ERAS = ("10", "11", "13", "17", "20", "22", "44", "49", "59", "62", "65")
-LAYOUTS = ("10", "13", "65")  # where work requests or tables differ
+LAYOUTS = ("10", "13", "22", "44", "65")  # where work requests, tables or what is queried differ
 
 
 class Era(unittest.TestCase):

@@ -133,9 +133,23 @@ static void clean_up_late(void) {
   puts("cleaned up");
 }
 
-/// What was registered before the library's own handler runs after it, and so does a static destructor.
+/// What was registered before the library's own handler runs after it.
 static void destroy_at_exit(void) {
   atexit(clean_up_late);
+  open_all();
+  write_once();
+  exit(0);
+}
+
+static int destroy_last;
+
+/// Static destructors run when all handlers of atexit have.
+__attribute__((destructor)) static void clean_up_last(void) {
+  if (destroy_last) clean_up_late();
+}
+
+static void destroy_in_destructor(void) {
+  destroy_last = 1;
   open_all();
   write_once();
   exit(0);
@@ -247,6 +261,7 @@ int main(int argc, char** argv) {
   if (strcmp(mode, "exit-in-thread") == 0) exit_in_thread();
   if (strcmp(mode, "exit-in-handler") == 0) exit_in_handler();
   if (strcmp(mode, "destroy-at-exit") == 0) destroy_at_exit();
+  if (strcmp(mode, "destroy-in-destructor") == 0) destroy_in_destructor();
   if (strcmp(mode, "no-trace") == 0) return leave_no_trace(), 0;
   if (strcmp(mode, "interrupted") == 0) return be_interrupted(), 0;
   if (strcmp(mode, "fork-exec") == 0) return fork_and_exec(argv[0]), 0;

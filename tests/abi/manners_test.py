@@ -49,6 +49,7 @@ class Ends(unittest.TestCase):
 
     def test_objects_can_be_destroyed_after_exit_has_begun(self):
         self.assertEqual(self.ends("destroy-at-exit", 0, 3).stdout, "cleaned up\n")
+        self.assertEqual(self.ends("destroy-in-destructor", 0, 3).stdout, "cleaned up\n")
 
     def test_a_library_that_is_closed_can_be_opened_again(self):
         variables = doors.environment(device="vb_lo")
@@ -103,10 +104,16 @@ class Confined(unittest.TestCase):
         return result
 
     def test_without_proc_and_shared_memory_the_fabric_carries_all(self):
-        self.confined("bare", doors.program("era_44"))
+        result = self.confined("bare", doors.program("era_44"))
+        self.assertEqual(result.stderr.count("no shared memory: /proc is not there; local peers use the fabric"), 2)
 
     def test_without_process_vm_large_messages_still_arrive(self):
-        self.confined("no-vm", doors.program("newer"), provider="shm")
+        result = self.confined("no-vm", doors.program("newer"), provider="shm")
+        self.assertEqual(result.stderr.count("process_vm_readv is forbidden (error 1): large messages are copied"), 2)
+
+    def test_a_small_shared_memory_directory_is_named(self):
+        result = self.confined("no-shm", doors.program("era_44"))
+        self.assertEqual(result.stderr.count("no shared memory: /dev/shm has not enough room"), 2)
 
 
 if doors.SANITIZER:

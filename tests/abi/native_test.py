@@ -6,6 +6,7 @@ import unittest
 import doors
 
 MOCK = os.path.join(doors.PROGRAMS, "libabi_mock_device.so")
+MOCK_CM = os.path.join(doors.PROGRAMS, "libabi_mock_cm.so")
 OF_MOCK = ["device mock0 guid 1234", "native ibv_open_device mock0", "pd of this device", "dealloc 0", "close 0"]
 
 
@@ -52,6 +53,31 @@ class Native(unittest.TestCase):
         self.assertIn("vb_lo completed 20\nmock0 completed 20\n", result.stdout)
         self.assertEqual(result.stdout.count("native ibv_ack_cq_events 1"), 20)
         self.assertEqual(result.stdout.count("native ibv_ack_async_event"), 1)
+
+    def connections(self, what):
+        result = doors.by_launcher([doors.program("both_cm"), what], native_ibverbs=MOCK, native_rdmacm=MOCK_CM,
+                                   device="vb_lo")
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertTrue(result.stdout.endswith("all right\n"), result.stdout)
+        return result.stdout.splitlines()
+
+    def test_one_channel_has_the_events_of_both_kinds(self):
+        lines = self.connections("channel")
+        self.assertEqual(lines.count("native rdma_listen 5"), 1)
+        # Set before there was an address.
+        self.assertEqual(lines.count("native rdma_set_option 0 1 1"), 1)
+
+    def test_calls_without_a_channel_wait_for_events_of_both_kinds(self):
+        self.assertEqual(self.connections("endpoints").count("native rdma_listen 0"), 1)
+
+    def test_an_address_says_whose_an_identifier_is(self):
+        lines = self.connections("addresses")
+        self.assertIn("native rdma_set_option 0 0 7", lines)
+        self.assertEqual([line.split()[2] for line in lines if line.startswith("native rdma_bind_addr")],
+                         ["192.0.2.1", "0.0.0.0", "0.0.0.0", "198.51.100.1"])
+
+    def test_open_devices_of_both_kinds_are_listed(self):
+        self.assertEqual(self.connections("devices").count("native rdma_free_devices"), 1)
 
     def test_a_native_library_that_cannot_be_opened_leaves_ours(self):
         lines, messages = self.output(native_ibverbs="/nonexistent/libibverbs.so.1")

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -119,6 +120,25 @@ static void make_memory(struct end* end) {
   CHECK(end->mr && end->mr->addr == end->memory);
   int fd = ibv_export_buf_dmabuf_fd(end->buf);
   CHECK(fd >= 0 ? close(fd) == 0 : errno == ENODATA);
+}
+
+/// The DMA buffer behind device memory is the memory itself. Kernels may have none to give.
+static void export_device_memory(struct end* end) {
+  struct ibv_alloc_dm_attr attr = {.length = 4096};
+  struct ibv_dm* dm = ibv_alloc_dm(end->context, &attr);
+  uint32_t word = 0x12345678;
+  CHECK(dm && ibv_memcpy_to_dm(dm, 1024, &word, sizeof word) == 0);
+  int fd = ibv_dm_export_dmabuf_fd(dm);
+  if (fd < 0) {
+    CHECK(errno == ENODATA);
+  } else {
+    uint32_t* seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(seen != MAP_FAILED && seen[256] == word);
+    seen[257] = ~word;
+    CHECK(ibv_memcpy_from_dm(&word, dm, 1028, sizeof word) == 0 && word == ~0x12345678u);
+    CHECK(munmap(seen, 4096) == 0 && close(fd) == 0);
+  }
+  CHECK(ibv_free_dm(dm) == 0);
 }
 
 static struct ibv_comp_cntr* make_counter(struct end* end, enum ibv_comp_cntr_type type) {
@@ -290,6 +310,7 @@ static void run(int peer, int first) {
   open_device(&end);
   use_speed_and_names(&end);
   make_memory(&end);
+  export_device_memory(&end);
   use_dma_handles(&end);
   refuse_wrong_attributes(&end);
   use_counters_alone(&end);

@@ -12,6 +12,10 @@ class Newer(unittest.TestCase):
                 result = doors.by_launcher(["--device", "vb_lo", "--provider", provider, doors.program("newer")])
                 self.assertEqual((result.returncode, result.stdout), (0, "newer: all right\n"), result.stderr)
 
+    def test_completion_counters_are_exact_for_every_mask(self):
+        result = doors.by_launcher(["--device", "vb_lo", doors.program("counters")])
+        self.assertEqual((result.returncode, result.stdout), (0, "63 masks\n"), result.stderr)
+
     def test_what_vanished_from_the_headers_is_there_again(self):
         for language in ("c", "cxx"):
             with self.subTest(language=language):

@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define CHECK(condition)                                                        \
   do {                                                                          \
@@ -29,11 +33,51 @@ static struct ibv_context* context;
 static struct ibv_pd* pd;
 static struct ibv_mr* mr;
 static struct ibv_cq *send_cq, *xrc_cq;
-static struct ibv_xrc_domain* domain;
+static struct ibv_xrc_domain *domain, *again;
+static int file, other;  // the domain's file; another process that has it
 static struct ibv_srq* srq;
 static struct ibv_qp* sender;
 static uint32_t receiver;
 static char memory[2 * SIZE];
+
+// --- the other process: it registers with a receiver when it is told its number, and leaves when it is told 0
+// ----------
+
+static void serve(int orders) {
+  struct ibv_device** list = ibv_get_device_list(NULL);
+  CHECK(list && list[0] && (context = ibv_open_device(list[0])));
+  CHECK((domain = ibv_open_xrc_domain(context, file, O_CREAT)));
+  uint32_t number, registered = 0;
+  while (read(orders, &number, sizeof number) == sizeof number) {
+    int error = number ? ibv_reg_xrc_rcv_qp(domain, number) : ibv_unreg_xrc_rcv_qp(domain, registered);
+    struct ibv_qp_attr attr = {.qp_state = IBV_QPS_ERR};
+    CHECK(ibv_modify_xrc_rcv_qp(domain, number ? number : registered, &attr, IBV_QP_STATE) == EINVAL);
+    registered = number;
+    CHECK(write(orders, &error, sizeof error) == sizeof error);
+  }
+  CHECK(ibv_close_xrc_domain(domain) == 0 && ibv_close_device(context) == 0);
+  exit(0);
+}
+
+static void start_the_other(void) {
+  int ends[2];
+  CHECK((file = memfd_create("domain", MFD_CLOEXEC)) >= 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  pid_t child = fork();
+  CHECK(child >= 0);
+  other = ends[0];
+  if (child > 0) {
+    close(ends[1]);
+    return;
+  }
+  close(ends[0]);
+  serve(ends[1]);
+}
+
+static int tell_the_other(uint32_t number) {
+  int error = -1;
+  CHECK(write(other, &number, sizeof number) == sizeof number && read(other, &error, sizeof error) == sizeof error);
+  return error;
+}
 
 static void open_all(void) {
   struct ibv_device** list = ibv_get_device_list(NULL);
@@ -42,16 +86,20 @@ static void open_all(void) {
   CHECK((pd = ibv_alloc_pd(context)));
   CHECK((mr = ibv_reg_mr(pd, memory, sizeof memory, IBV_ACCESS_LOCAL_WRITE)));
   CHECK((send_cq = ibv_create_cq(context, 16, NULL, NULL, 0)) && (xrc_cq = ibv_create_cq(context, 16, NULL, NULL, 0)));
-  CHECK((domain = ibv_open_xrc_domain(context, -1, O_CREAT)) && domain->context == context);
+  CHECK((domain = ibv_open_xrc_domain(context, file, O_CREAT)) && domain->context == context);
+  CHECK((again = ibv_open_xrc_domain(context, file, 0)) && again != domain);
 }
 
 static void make_srq(void) {
   struct ibv_srq_init_attr attr = {.srq_context = &srq, .attr = {.max_wr = 8, .max_sge = 1}};
   CHECK((srq = ibv_create_xrc_srq(pd, domain, xrc_cq, &attr)) && srq->srq_context == &srq && attr.attr.max_wr >= 8);
-  // Where a program built with OFED's headers reads xrc_srq_num.
-  uint32_t number;
-  memcpy(&number, (char*)srq + 152, sizeof number);
-  CHECK(number != 0 && number == ibv_xrc_srq_num(srq));
+  // Where programs read xrc_srq_num that were built with the headers of OFED 1.5 and of MLNX_OFED; and the former
+  // xrc_domain and xrc_cq.
+  uint32_t of_ofed, of_mlnx;
+  memcpy(&of_ofed, (char*)srq + 124, sizeof of_ofed);
+  memcpy(&of_mlnx, (char*)srq + 152, sizeof of_mlnx);
+  CHECK(of_ofed != 0 && of_ofed == ibv_xrc_srq_num(srq) && of_mlnx == of_ofed);
+  CHECK(memcmp((char*)srq + 128, &domain, sizeof domain) == 0 && memcmp((char*)srq + 136, &xrc_cq, sizeof xrc_cq) == 0);
   CHECK(ibv_close_xrc_domain(domain) == EBUSY);
 }
 
@@ -116,16 +164,26 @@ static void see_the_event(void) {
   ibv_ack_async_event(&event);
 }
 
-/// It lives until the last one who registered has gone.
+/// It lives until the last one who registered has gone. Who has opened the file's domain once more is one of them.
 static void register_and_leave(void) {
-  CHECK(ibv_reg_xrc_rcv_qp(domain, receiver) == 0 && ibv_unreg_xrc_rcv_qp(domain, receiver) == 0);
+  struct ibv_xrc_domain* other = ibv_open_xrc_domain(context, -1, O_CREAT);
+  CHECK(other && ibv_reg_xrc_rcv_qp(other, receiver) == EINVAL && ibv_close_xrc_domain(other) == 0);
+  CHECK(ibv_reg_xrc_rcv_qp(again, receiver) == 0 && ibv_unreg_xrc_rcv_qp(domain, receiver) == 0);
+  struct ibv_qp_attr now;
+  struct ibv_qp_init_attr made;
+  CHECK(ibv_query_xrc_rcv_qp(again, receiver, &now, IBV_QP_STATE, &made) == 0 && now.qp_state == IBV_QPS_RTR);
   send_one('b');
-  CHECK(ibv_reg_xrc_rcv_qp(domain, receiver + 1) == EINVAL);
+  CHECK(ibv_reg_xrc_rcv_qp(domain, receiver + 1) == EINVAL && tell_the_other(receiver + 1) == EINVAL);
+  CHECK(tell_the_other(receiver) == 0 && ibv_unreg_xrc_rcv_qp(domain, receiver) == 0);
+  send_one('c');  // the other process keeps it
+  CHECK(tell_the_other(0) == 0 && tell_the_other(receiver) == 0 && ibv_reg_xrc_rcv_qp(domain, receiver) == 0);
+  CHECK(tell_the_other(0) == 0);
   CHECK(ibv_unreg_xrc_rcv_qp(domain, receiver) == 0);
   CHECK(ibv_reg_xrc_rcv_qp(domain, receiver) == EINVAL && ibv_unreg_xrc_rcv_qp(domain, receiver) == EINVAL);
 }
 
 int main(void) {
+  start_the_other();
   open_all();
   make_srq();
   make_queue_pairs();
@@ -134,8 +192,12 @@ int main(void) {
   see_the_event();
   register_and_leave();
   CHECK(ibv_destroy_qp(sender) == 0 && ibv_destroy_srq(srq) == 0 && ibv_close_xrc_domain(domain) == 0);
+  CHECK(ibv_close_xrc_domain(again) == 0);
   CHECK(ibv_destroy_cq(send_cq) == 0 && ibv_destroy_cq(xrc_cq) == 0 && ibv_dereg_mr(mr) == 0);
   CHECK(ibv_dealloc_pd(pd) == 0 && ibv_close_device(context) == 0);
+  close(other);
+  int status = -1;
+  CHECK(wait(&status) > 0 && status == 0);
   puts("all right");
   return 0;
 }

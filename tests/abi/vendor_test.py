@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Vendor libraries and libfabric's own verbs provider bind to our door, and work beside us."""
+import errno
 import os
 import shutil
 import unittest
@@ -17,11 +18,25 @@ print(supported(ctypes.c_void_p(device)))
 """
 
 
+PROBE_EFA = """
+import ctypes
+verbs = ctypes.CDLL("libibverbs.so.1")
+verbs.ibv_get_device_list.restype = verbs.ibv_open_device.restype = ctypes.POINTER(ctypes.c_void_p)
+context = verbs.ibv_open_device(ctypes.c_void_p(verbs.ibv_get_device_list(None)[0]))
+attr = (ctypes.c_char * 64)()
+print(ctypes.CDLL("libefa.so.1").efadv_query_device(context, attr, 64))
+"""
+
+
 class Vendor(unittest.TestCase):
     def test_vendor_libraries_load_and_do_not_take_our_device_for_theirs(self):
         command = ["/usr/bin/python3", "-c", ASK, "libmlx5.so.1", "mlx5dv_is_supported"]
         result = doors.by_launcher(["--device", "vb_lo", *command])
         self.assertEqual((result.returncode, result.stdout), (0, "False\n"), result.stderr)
+
+    def test_efas_query_of_our_device_is_refused(self):
+        result = doors.by_launcher(["--device", "vb_lo", "/usr/bin/python3", "-c", PROBE_EFA])
+        self.assertEqual((result.returncode, result.stdout), (0, f"{errno.EOPNOTSUPP}\n"), result.stderr)
 
     def test_libraries_with_private_symbols_resolve_all_of_them(self):
         for library in ("libmlx5.so.1", "libmlx4.so.1", "libefa.so.1"):

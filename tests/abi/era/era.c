@@ -109,12 +109,14 @@ static void query_the_device(struct end* end) {
 }
 
 static struct ibv_qp* make_qp(struct end* end, struct ibv_srq* srq, void* own) {
-  struct ibv_qp_init_attr init = {.qp_context = own, .send_cq = end->cq, .recv_cq = end->cq, .srq = srq};
-  init.cap = (struct ibv_qp_cap){.max_send_wr = 64, .max_recv_wr = 32, .max_send_sge = 1, .max_recv_sge = 1};
-  init.qp_type = QPT_RC;
-  struct ibv_qp* qp = ibv_create_qp(end->pd, &init);
+  GUARDED(ibv_qp_init_attr) init;
+  GUARD(init);
+  init.value = (struct ibv_qp_init_attr){.qp_context = own, .send_cq = end->cq, .recv_cq = end->cq, .srq = srq};
+  init.value.cap = (struct ibv_qp_cap){.max_send_wr = 64, .max_recv_wr = 32, .max_send_sge = 1, .max_recv_sge = 1};
+  init.value.qp_type = QPT_RC;
+  struct ibv_qp* qp = ibv_create_qp(end->pd, &init.value);
   CHECK(qp && qp->qp_context == own && qp->srq == srq && qp->pd == end->pd && qp->state == QPS_RESET);
-  CHECK(init.cap.max_send_wr >= 64 && qp->send_cq == end->cq);
+  CHECK(init.value.cap.max_send_wr >= 64 && qp->send_cq == end->cq && GUARD_HELD(init));
   return qp;
 }
 
@@ -130,9 +132,11 @@ static void make_objects(struct end* end) {
   end->cq = ibv_create_cq(end->context, 256, end, end->channel, 0);
   CHECK(end->cq && end->cq->cq_context == end && end->cq->cqe >= 256);
   CHECK(ibv_resize_cq(end->cq, 512) == 0 && end->cq->cqe >= 512);
-  struct ibv_srq_init_attr init = {.srq_context = end, .attr = {.max_wr = RECEIVES, .max_sge = 1}};
-  end->srq = ibv_create_srq(end->pd, &init);
-  CHECK(end->srq && end->srq->srq_context == end && init.attr.max_wr >= RECEIVES);
+  GUARDED(ibv_srq_init_attr) init;
+  GUARD(init);
+  init.value = (struct ibv_srq_init_attr){.srq_context = end, .attr = {.max_wr = RECEIVES, .max_sge = 1}};
+  end->srq = ibv_create_srq(end->pd, &init.value);
+  CHECK(end->srq && end->srq->srq_context == end && init.value.attr.max_wr >= RECEIVES && GUARD_HELD(init));
   end->shared = make_qp(end, end->srq, &end->shared);
   end->own = make_qp(end, NULL, &end->own);
 }
@@ -175,11 +179,12 @@ static struct introduction introduce(struct end* end) {
 
 /// The next completion, after an event.
 static struct ibv_wc wait_for_completion(struct end* end) {
-  struct ibv_wc wc;
-  int polled = ibv_poll_cq(end->cq, 1, &wc);
+  GUARDED(ibv_wc) wc;
+  GUARD(wc);
+  int polled = ibv_poll_cq(end->cq, 1, &wc.value);
   while (polled == 0) {
     CHECK(ibv_req_notify_cq(end->cq, 0) == 0);
-    polled = ibv_poll_cq(end->cq, 1, &wc);
+    polled = ibv_poll_cq(end->cq, 1, &wc.value);
     if (polled != 0) break;
     struct pollfd ready = {.fd = end->channel->fd, .events = POLLIN};
     CHECK(poll(&ready, 1, 20000) == 1);
@@ -187,10 +192,10 @@ static struct ibv_wc wait_for_completion(struct end* end) {
     void* cq_context = NULL;
     CHECK(ibv_get_cq_event(end->channel, &cq, &cq_context) == 0 && cq == end->cq && cq_context == end);
     ibv_ack_cq_events(cq, 1);
-    polled = ibv_poll_cq(end->cq, 1, &wc);
+    polled = ibv_poll_cq(end->cq, 1, &wc.value);
   }
-  CHECK(polled == 1 && wc.status == 0);
-  return wc;
+  CHECK(polled == 1 && wc.value.status == 0 && GUARD_HELD(wc));
+  return wc.value;
 }
 
 static struct ibv_send_wr send_wr(struct ibv_sge* sge, uint64_t id) {
