@@ -44,14 +44,16 @@ SAME(offsetof(struct kv_fat_send_wr, send_flags), offsetof(struct ib_send_wr, se
 
 /* What has the same name and the same meaning on both sides, for either direction. */
 #define COPY(field) to->field = (__typeof__(to->field))from->field;
-#define AH_FIELDS(each)                                                                                     \
+/* clang-format off */
+#define AH_FIELDS(each) \
   each(grh.flow_label) each(grh.sgid_index) each(grh.hop_limit) each(grh.traffic_class) each(dlid) each(sl) \
-      each(src_path_bits) each(static_rate) each(port_num)
-#define QP_FIELDS(each)                                                                                       \
-  each(qp_state) each(cur_qp_state) each(path_mtu) each(path_mig_state) each(qkey) each(rq_psn) each(sq_psn)  \
-      each(dest_qp_num) each(qp_access_flags) each(pkey_index) each(alt_pkey_index) each(en_sqd_async_notify) \
-          each(sq_draining) each(max_rd_atomic) each(max_dest_rd_atomic) each(min_rnr_timer) each(port_num)   \
-              each(timeout) each(retry_cnt) each(rnr_retry) each(alt_port_num) each(alt_timeout)
+  each(src_path_bits) each(static_rate) each(port_num)
+#define QP_FIELDS(each) \
+  each(qp_state) each(cur_qp_state) each(path_mtu) each(path_mig_state) each(qkey) each(rq_psn) each(sq_psn) \
+  each(dest_qp_num) each(qp_access_flags) each(pkey_index) each(alt_pkey_index) each(en_sqd_async_notify) \
+  each(sq_draining) each(max_rd_atomic) each(max_dest_rd_atomic) each(min_rnr_timer) each(port_num) each(timeout) \
+  each(retry_cnt) each(rnr_retry) each(alt_port_num) each(alt_timeout)
+/* clang-format on */
 
 void kv_native_ah(const struct rdma_ah_attr* from, struct ibv_ah_attr* to) {
   memset(to, 0, sizeof *to);
