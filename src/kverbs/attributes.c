@@ -42,91 +42,49 @@ SAME(IB_LINK_LAYER_ETHERNET, IBV_LINK_LAYER_ETHERNET);
 SAME(offsetof(struct kv_fat_send_wr, ex), offsetof(struct ib_send_wr, ex));
 SAME(offsetof(struct kv_fat_send_wr, send_flags), offsetof(struct ib_send_wr, send_flags));
 
+/* What has the same name and the same meaning on both sides, for either direction. */
+#define COPY(field) to->field = (__typeof__(to->field))from->field;
+/* clang-format off */
+#define AH_FIELDS(each) \
+  each(grh.flow_label) each(grh.sgid_index) each(grh.hop_limit) each(grh.traffic_class) each(dlid) each(sl) \
+  each(src_path_bits) each(static_rate) each(port_num)
+#define QP_FIELDS(each) \
+  each(qp_state) each(cur_qp_state) each(path_mtu) each(path_mig_state) each(qkey) each(rq_psn) each(sq_psn) \
+  each(dest_qp_num) each(qp_access_flags) each(pkey_index) each(alt_pkey_index) each(en_sqd_async_notify) \
+  each(sq_draining) each(max_rd_atomic) each(max_dest_rd_atomic) each(min_rnr_timer) each(port_num) each(timeout) \
+  each(retry_cnt) each(rnr_retry) each(alt_port_num) each(alt_timeout)
+/* clang-format on */
+
 void kv_native_ah(const struct rdma_ah_attr* from, struct ibv_ah_attr* to) {
   memset(to, 0, sizeof *to);
+  AH_FIELDS(COPY)
   memcpy(&to->grh.dgid, &from->grh.dgid, sizeof to->grh.dgid);
-  to->grh.flow_label = from->grh.flow_label;
-  to->grh.sgid_index = from->grh.sgid_index;
-  to->grh.hop_limit = from->grh.hop_limit;
-  to->grh.traffic_class = from->grh.traffic_class;
-  to->dlid = from->dlid;
-  to->sl = from->sl;
-  to->src_path_bits = from->src_path_bits;
-  to->static_rate = from->static_rate;
   to->is_global = (from->ah_flags & IB_AH_GRH) != 0;
-  to->port_num = from->port_num;
 }
 
 void kv_from_native_ah(const struct ibv_ah_attr* from, struct rdma_ah_attr* to) {
   memset(to, 0, sizeof *to);
+  AH_FIELDS(COPY)
   memcpy(&to->grh.dgid, &from->grh.dgid, sizeof to->grh.dgid);
-  to->grh.flow_label = from->grh.flow_label;
-  to->grh.sgid_index = from->grh.sgid_index;
-  to->grh.hop_limit = from->grh.hop_limit;
-  to->grh.traffic_class = from->grh.traffic_class;
-  to->dlid = from->dlid;
-  to->sl = from->sl;
-  to->src_path_bits = from->src_path_bits;
-  to->static_rate = from->static_rate;
   to->ah_flags = from->is_global ? IB_AH_GRH : 0;
-  to->port_num = from->port_num;
 }
+
+SAME(offsetof(struct ib_qp_cap, max_inline_data), offsetof(struct ibv_qp_cap, max_inline_data));
 
 void kv_native_qp_attr(const struct ib_qp_attr* from, struct ibv_qp_attr* to) {
   memset(to, 0, sizeof *to);
-  to->qp_state = (enum ibv_qp_state)from->qp_state;
-  to->cur_qp_state = (enum ibv_qp_state)from->cur_qp_state;
-  to->path_mtu = (enum ibv_mtu)from->path_mtu;
-  to->path_mig_state = (enum ibv_mig_state)from->path_mig_state;
-  to->qkey = from->qkey;
-  to->rq_psn = from->rq_psn;
-  to->sq_psn = from->sq_psn;
-  to->dest_qp_num = from->dest_qp_num;
-  to->qp_access_flags = (unsigned int)from->qp_access_flags;
-  memcpy(&to->cap, &from->cap, sizeof to->cap);
+  QP_FIELDS(COPY)
+  memcpy(&to->cap, &from->cap, sizeof(struct ibv_qp_cap));
   kv_native_ah(&from->ah_attr, &to->ah_attr);
   kv_native_ah(&from->alt_ah_attr, &to->alt_ah_attr);
-  to->pkey_index = from->pkey_index;
-  to->alt_pkey_index = from->alt_pkey_index;
-  to->en_sqd_async_notify = from->en_sqd_async_notify;
-  to->sq_draining = from->sq_draining;
-  to->max_rd_atomic = from->max_rd_atomic;
-  to->max_dest_rd_atomic = from->max_dest_rd_atomic;
-  to->min_rnr_timer = from->min_rnr_timer;
-  to->port_num = (uint8_t)from->port_num;
-  to->timeout = from->timeout;
-  to->retry_cnt = from->retry_cnt;
-  to->rnr_retry = from->rnr_retry;
-  to->alt_port_num = (uint8_t)from->alt_port_num;
-  to->alt_timeout = from->alt_timeout;
 }
 
 void kv_from_native_qp_attr(const struct ibv_qp_attr* from, struct ib_qp_attr* to) {
   memset(to, 0, sizeof *to);
-  to->qp_state = (enum ib_qp_state)from->qp_state;
-  to->cur_qp_state = (enum ib_qp_state)from->cur_qp_state;
-  to->path_mtu = (enum ib_mtu)from->path_mtu;
-  to->path_mig_state = (enum ib_mig_state)from->path_mig_state;
-  to->qkey = from->qkey;
-  to->rq_psn = from->rq_psn;
-  to->sq_psn = from->sq_psn;
-  to->dest_qp_num = from->dest_qp_num;
-  to->qp_access_flags = (int)from->qp_access_flags;
-  memcpy(&to->cap, &from->cap, sizeof from->cap);
+  QP_FIELDS(COPY)
+  memcpy(&to->cap, &from->cap, sizeof(struct ibv_qp_cap));
   kv_from_native_ah(&from->ah_attr, &to->ah_attr);
   kv_from_native_ah(&from->alt_ah_attr, &to->alt_ah_attr);
-  to->pkey_index = from->pkey_index;
-  to->alt_pkey_index = from->alt_pkey_index;
-  to->sq_draining = from->sq_draining;
-  to->max_rd_atomic = from->max_rd_atomic;
-  to->max_dest_rd_atomic = from->max_dest_rd_atomic;
-  to->min_rnr_timer = from->min_rnr_timer;
-  to->port_num = from->port_num;
-  to->timeout = from->timeout;
-  to->retry_cnt = from->retry_cnt;
-  to->rnr_retry = from->rnr_retry;
-  to->alt_port_num = from->alt_port_num;
-  to->alt_timeout = from->alt_timeout;
 }
 
 struct ib_ah* kv_create_ah(struct ib_pd* pd, struct rdma_ah_attr* attr) {

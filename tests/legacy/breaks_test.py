@@ -45,16 +45,20 @@ def search_text():
         raise Failure("not found: " + "; ".join(missing))
 
 
+def versions(file):
+    """Of a break: when it came, and when it came again."""
+    return re.findall(r"[\d.]+", re.search(r"^ \* version: (.+)$", file.read_text(), re.MULTILINE)[1])
+
+
 class Level:
     """A break's file, at the last level before it or at the first behind it."""
 
-    def __init__(self, file, after, folder):
-        version = re.search(r"^ \* version: (\S+)$", file.read_text(), re.MULTILINE)[1]
+    def __init__(self, file, version, after, folder):
         numbers = (version.split(".") + ["0"])[:3]
         code = f"KERNEL_VERSION({','.join(numbers)})"
         self.file, self.when = file, "after" if after else "before"
         self.name = f"{file.stem} {self.when} {version}"
-        self.module = str(folder / f"{file.stem}_{self.when}.so")
+        self.module = str(folder / f"{file.stem}_{self.when}_{version}.so")
         # The compilers of these kernels' days knew no newer C.
         standard = "gnu11" if int(numbers[0]) >= 6 else "gnu89"
         self.flags = [f"-std={standard}", "-Wall", "-Wno-unused", "-Werror", "-fPIC", f"-I{HEADERS}", f"-I{BREAKS}",
@@ -106,7 +110,8 @@ def main():
     suite = Suite(options(__doc__, kmod=""))
     suite.case("have the text that is searched for", search_text)
     with tempfile.TemporaryDirectory() as folder:
-        levels = [Level(file, after, pathlib.Path(folder)) for file in sorted(BREAKS.glob("*.c")) for after in (0, 1)]
+        levels = [Level(file, version, after, pathlib.Path(folder))
+                  for file in sorted(BREAKS.glob("*.c")) for version in versions(file) for after in (0, 1)]
         suite.case("compile, or do not", build_all, levels)
         built = [level for level in levels if pathlib.Path(level.module).exists()]
         for provider in ("shm", "tcp"):

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Eight nodes of the network driver, from five API levels, each with its era's registration, in one network: all with
-all, the death of one, and its return."""
+all, the death of one and its return, and one that stops."""
+
+import os
+import signal
 
 from kmod import Failure, Module, Suite, free_port, options
 
 NODES = 8
 COUNT = 3
 VICTIM = 2
+SILENCE = 3  # seconds: three times what a keepalive needs
 
 
 class Network:
@@ -70,8 +74,33 @@ def death_and_return(suite, modules):
     network.end()
 
 
+def keepalive(suite, modules):
+    """Nobody asks for anything: idle connections are kept alive, and one whose other end has stopped is found out. When
+    it goes on, it finds new connections."""
+    network = Network(suite, modules)
+    network.traffic()
+    others = [nid for nid in range(NODES) if nid != VICTIM]
+    for nid in others:
+        network.nodes[nid].must_say(f"lnd {nid}: {VICTIM} keeps alive")
+        network.nodes[VICTIM].must_say(f"lnd {VICTIM}: {nid} keeps alive")
+    os.kill(network.nodes[VICTIM].pid, signal.SIGSTOP)
+    try:
+        for nid in others:
+            network.nodes[nid].command(f"silence {VICTIM} {SILENCE}")
+        for nid in others:
+            network.nodes[nid].must_say(f"lnd {nid}: {VICTIM} is silent")
+            network.nodes[nid].command(f"silence {VICTIM} 0")
+    finally:
+        os.kill(network.nodes[VICTIM].pid, signal.SIGCONT)
+    for nid in others:
+        network.nodes[VICTIM].must_say(f"lnd {VICTIM}: connection with {nid} ends")
+    network.traffic()
+    network.end()
+
+
 suite = Suite(options(__doc__, kmod="", modules=""))
 eras = suite.options.modules.split(",")
 suite.case("all with all", all_with_all, suite, eras)
 suite.case("death and return", death_and_return, suite, eras)
+suite.case("keepalive", keepalive, suite, eras)
 suite.finish()

@@ -52,7 +52,7 @@ static inline int row_run(int (*test)(struct ib_device*)) {
   return error;
 }
 
-/* Two RC queue pairs of one device, connected to each other. */
+/* Two RC queue pairs of one device; row_open() connects them to each other. */
 struct row_pair {
   struct ib_device* device;
   struct ib_pd* pd;
@@ -107,7 +107,7 @@ static inline int row_connect(struct ib_qp* qp, struct ib_qp* peer) {
   return 0;
 }
 
-static inline int row_open(struct ib_device* device, struct row_pair* pair) {
+static inline int row_make(struct ib_device* device, struct row_pair* pair) {
   struct ib_qp_init_attr init;
   int i;
   memset(pair, 0, sizeof *pair);
@@ -126,6 +126,12 @@ static inline int row_open(struct ib_device* device, struct row_pair* pair) {
     pair->qp[i] = ib_create_qp(pair->pd, &init);
     CHECK(!IS_ERR(pair->qp[i]));
   }
+  return 0;
+}
+
+static inline int row_open(struct ib_device* device, struct row_pair* pair) {
+  int i;
+  GOOD(row_make(device, pair));
   for (i = 0; i < 2; i++) GOOD(row_connect(pair->qp[i], pair->qp[!i]));
   return 0;
 }

@@ -130,6 +130,8 @@ static int connect(struct lnd_conn* conn) {
 
 void lnd_close(struct lnd_conn* conn) {
   if (conn->state == LND_CLOSING) return;
+  if (conn->state == LND_UP)
+    printk(KERN_INFO "lnd %d: connection with %d ends\n", lnd_nid, (int)(conn->peer - lnd_peers));
   conn->state = LND_CLOSING;
   conn->ready = true;
   if (conn->peer->conn == conn) {
@@ -150,7 +152,7 @@ static void established(struct lnd_conn* conn) {
   if (conn->state == LND_CONNECTING) {
     conn->state = LND_UP;
     conn->ready = true;
-    conn->last_sent = jiffies;
+    conn->last_sent = conn->last_heard = jiffies;
     list_splice_init(&conn->peer->pending, &conn->queue);
     lnd_push(conn);
   }
@@ -362,6 +364,9 @@ static void watch_conns(void) {
     if (conn->state != LND_UP) continue;
     if (overdue(&conn->queue) || overdue(&conn->waiting)) {
       printk(KERN_INFO "lnd %d: peer %d is too slow\n", lnd_nid, (int)(conn->peer - lnd_peers));
+      lnd_close(conn);
+    } else if (conn->peer->silence && time_after(jiffies, conn->last_heard + conn->peer->silence * HZ)) {
+      printk(KERN_INFO "lnd %d: %d is silent\n", lnd_nid, (int)(conn->peer - lnd_peers));
       lnd_close(conn);
     } else if (idle && list_empty(&conn->queue) && conn->credits > 1) {
       struct lnd_tx* tx = lnd_new_tx(LND_NOOP, conn->peer - lnd_peers);

@@ -133,6 +133,10 @@ static int command(const char* buffer, unsigned long length) {
     if (!error) printk(KERN_INFO "lnd %d: %d answers\n", lnd_nid, a);
     return error;
   }
+  if (sscanf(text, "silence %d %d", &a, &b) == 2 && is_node(a)) {
+    lnd_peers[a].silence = b;
+    return 0;
+  }
   if (sscanf(text, "dead %d", &a) == 1 && is_node(a)) return dead(a);
   return -EINVAL;
 }

@@ -115,8 +115,9 @@ struct lnd_conn {
   struct list_head queue, waiting;
   int credits, owed; /* that we may send; that we have to give back */
   int receives, sends;
+  int noops; /* that came with nothing between them */
   int handlers; /* of the connection manager, that run: what they stand on stays */
-  unsigned long last_sent;
+  unsigned long last_sent, last_heard;
   bool ready; /* the CQ has something */
   struct lnd_rx rx[LND_DEPTH];
 #ifdef LND_FMR
@@ -128,6 +129,7 @@ struct lnd_peer {
   struct lnd_conn* conn;
   struct list_head pending;
   unsigned long next_try;
+  int silence; /* seconds after which one that says nothing has gone; 0: it is waited for */
 };
 
 extern int lnd_nid, lnd_timeout; /* seconds, of an operation */

@@ -192,8 +192,12 @@ static void receive(struct lnd_conn* conn, struct lnd_msg* msg) {
   }
   conn->credits += msg->credits;
   if (conn->credits > LND_DEPTH) return lnd_close(conn);
+  conn->last_heard = jiffies;
+  conn->noops = msg->type == LND_NOOP ? conn->noops + 1 : 0;
   switch (msg->type) {
-    case LND_NOOP: break;
+    case LND_NOOP:
+      if (conn->noops == 3) printk(KERN_INFO "lnd %d: %d keeps alive\n", lnd_nid, (int)(conn->peer - lnd_peers));
+      break;
     case LND_IMMEDIATE: immediate(conn, msg); break;
     case LND_PUT_REQ: put_request(conn, msg); break;
     case LND_PUT_ACK: put_ack(conn, msg); break;
