@@ -115,7 +115,7 @@ def mckey(suite, address, group):
     own = {suite.hosts.server: address, suite.hosts.client: suite.hosts.client_address_like(address)}
     receivers = [suite.start(side, "receiver", ["mckey", "-b", own[side], "-m", group]) for side in sides]
     for receiver in receivers:
-        receiver.must_serve(MULTICAST_PORT)
+        receiver.must_bind(MULTICAST_PORT)
     sender = suite.start(suite.hosts.client, "sender", ["mckey", "-b", own[suite.hosts.client], "-m", group, "-s"])
     for process in [sender] + receivers:
         process.must_end_well(SECONDS)

@@ -76,8 +76,15 @@ class Process:
             raise Failure(f"{self.name} ended with {describe(self.child.poll())} before it listened")
 
     def must_serve(self, port, seconds=20):
-        """Until the connection manager has a listener at the port (those of the UDP port space: port ^ 0x8000)."""
-        if not eventually(lambda: port in proc.datagram_ports(self.pid) or not self.running(), seconds):
+        """Until the connection manager listens at the port (those of the UDP port space: port ^ 0x8000)."""
+        self._must_have(proc.served_ports, port, seconds)
+
+    def must_bind(self, port, seconds=20):
+        """Until it has a UDP socket at the port."""
+        self._must_have(proc.datagram_ports, port, seconds)
+
+    def _must_have(self, ports, port, seconds):
+        if not eventually(lambda: port in ports(self.pid) or not self.running(), seconds):
             raise Failure(f"{self.name} did not serve at port {port} within {seconds} s")
         if not self.running():
             raise Failure(f"{self.name} ended with {describe(self.child.poll())} before it served")
