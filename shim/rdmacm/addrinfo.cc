@@ -48,12 +48,15 @@ bool consistent(const rdma_addrinfo& hints) {
   return !(hints.ai_qp_type && datagram_space);
 }
 
+/// Without RAI_FAMILY the family of GIDs is no hint: what is found is an IP address.
+bool by_gid(const rdma_addrinfo& hints) { return hints.ai_family == AF_IB && (hints.ai_flags & RAI_FAMILY); }
+
 addrinfo resolver_hints(const rdma_addrinfo& hints) {
   addrinfo out{};
   if (hints.ai_flags & RAI_PASSIVE) out.ai_flags |= AI_PASSIVE;
   if (hints.ai_flags & RAI_NUMERICHOST) out.ai_flags |= AI_NUMERICHOST;
-  out.ai_family = hints.ai_family;
-  if (hints.ai_family == AF_IB) {
+  out.ai_family = hints.ai_family == AF_IB ? AF_UNSPEC : hints.ai_family;
+  if (by_gid(hints)) {
     // A GID is written as an IPv6 address, and an IPv4 address has a GID.
     out.ai_family = AF_INET6;
     out.ai_flags |= AI_V4MAPPED;
@@ -93,7 +96,7 @@ bool fill(rdma_addrinfo& out, const addrinfo* found, const rdma_addrinfo& hints)
   bool passive = hints.ai_flags & RAI_PASSIVE;
   bool fine = true;
   if (found) {
-    out.ai_family = hints.ai_family == AF_IB ? AF_IB : found->ai_family;
+    out.ai_family = by_gid(hints) ? AF_IB : found->ai_family;
     fine = passive ? set_found(out, out.ai_src_addr, out.ai_src_len, *found)
                    : set_found(out, out.ai_dst_addr, out.ai_dst_len, *found);
     (passive ? out.ai_src_canonname : out.ai_dst_canonname) = clone_text(found->ai_canonname);

@@ -137,7 +137,10 @@ void Link::arm() {
 void Link::complete(const ibv_wc& wc) {
   if (wc.status != IBV_WC_SUCCESS) {
     failed_ = true;
-  } else if (wc.wr_id & kIsReceive) {
+    return;
+  }
+  if (wc.wr_id != 0) ++news_;  // 0: a probe's
+  if (wc.wr_id & kIsReceive) {
     received(wc);
   } else if (wc.wr_id & kIsControl) {
     --controls_out_;
@@ -210,6 +213,16 @@ void Link::tell(const Control& control) {
   wr.num_sge = 1;
   wr.opcode = IBV_WR_SEND;
   ++controls_out_;
+  post(wr);
+}
+
+void Link::probe() {
+  if (failed_ || sends_out_ != 0 || controls_out_ != 0 || slots() == 0) return;
+  ibv_send_wr wr{};
+  wr.opcode = IBV_WR_RDMA_WRITE;
+  wr.wr.rdma.remote_addr = peer_ring_;
+  wr.wr.rdma.rkey = peer_key_;
+  ++sends_out_;
   post(wr);
 }
 

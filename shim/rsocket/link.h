@@ -76,6 +76,11 @@ class Link {
   size_t write_mapped(const void* data, size_t size, const RemoteMap& map, uint64_t offset);
   bool can_write_mapped() const { return !failed_ && slots() != 0 && send_free() != 0; }
 
+  /// Grows with everything that comes, or is known to have arrived, but for probes.
+  uint64_t news() const { return news_; }
+  /// Writes nothing to the peer, which has to acknowledge it, unless something waits for that already.
+  void probe();
+
   bool can_tell() const { return failed_ || controls_out_ < kControls; }
   /// The end of the stream; announcements of buffers. Only when can_tell().
   void tell_end();
@@ -145,6 +150,7 @@ class Link {
   uint64_t received_ = 0, read_ = 0, told_read_ = 0;
   uint64_t taken_ = 0, told_taken_ = 0;  ///< messages
   bool tell_due_ = false;
+  uint64_t news_ = 0;
 
   uint32_t peer_size_ = 0, peer_key_ = 0, peer_messages_ = 0;
   uint64_t peer_ring_ = 0;

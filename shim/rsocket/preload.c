@@ -14,6 +14,7 @@
 #include <rdma/rsocket.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -42,11 +43,31 @@ static void name_it(int fd, int rfd) {
   atomic_store(&preload_sockets[fd], rfd + 1);
 }
 
-static void forget(int fd) {
+void preload_forget(int fd) {
   int entry = fd >= 0 && fd < MAX_FDS ? atomic_exchange(&preload_sockets[fd], 0) : 0;
   if (!entry) return;
   int rfd = rsocket_of(entry);
   if (atomic_fetch_sub(&names[rfd], 1) == 1) rclose(rfd);
+}
+
+/* The descriptor comes to stand for something else. */
+static void forget_all(int fd) {
+  preload_closed(fd);
+  preload_end_attempt(fd);
+  preload_undefer(fd);
+  preload_forget(fd);
+}
+
+int preload_adopt(int fd, int rfd) {
+  if (rfd >= MAX_FDS) {
+    rclose(rfd);
+    return -1;
+  }
+  int flags = REAL(fcntl)(fd, F_GETFL);
+  if (flags >= 0 && (flags & O_NONBLOCK)) rfcntl(rfd, F_SETFL, O_NONBLOCK);
+  name_it(fd, rfd);
+  preload_used(fd);
+  return 0;
 }
 
 /* What rsockets stand on must not run over rsockets. */
@@ -68,6 +89,10 @@ int socket(int domain, int type, int protocol) {
   int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0 || fd >= MAX_FDS || (domain != AF_INET && domain != AF_INET6) || kind != SOCK_STREAM) return fd;
   if ((protocol && protocol != IPPROTO_TCP) || foundation(__builtin_return_address(0))) return fd;
+  if (preload_forks()) {
+    preload_defer(fd);
+    return fd;
+  }
   int rfd = rsocket(domain, type & ~SOCK_CLOEXEC, protocol);
   if (rfd >= MAX_FDS)
     rclose(rfd);
@@ -84,19 +109,18 @@ int bind(int fd, const struct sockaddr* address, socklen_t length) {
   struct sockaddr_storage bound;
   socklen_t size = sizeof bound;
   if (REAL(getsockname)(fd, (struct sockaddr*)&bound, &size) != 0) return -1;
-  if (rbind(rfd, (struct sockaddr*)&bound, size) != 0) forget(fd); /* no device there */
+  if (rbind(rfd, (struct sockaddr*)&bound, size) != 0) preload_forget(fd); /* no device there */
   return 0;
 }
 
+/* The rsocket first: who finds TCP's listener finds the other as well. */
 int listen(int fd, int backlog) {
   int rfd = mapped(fd);
-  if (REAL(listen)(fd, backlog) != 0) return -1;
-  if (rfd < 0) return 0;
-  if (rlisten(rfd, backlog) == 0)
+  if (rfd >= 0 && rlisten(rfd, backlog) == 0)
     atomic_fetch_or(&preload_sockets[fd], LISTENING);
-  else
-    forget(fd);
-  return 0;
+  else if (rfd >= 0)
+    preload_forget(fd);
+  return REAL(listen)(fd, backlog);
 }
 
 /* Waits until a listener has a connection of either kind. Gives its kind: 1 an rsocket's, 0 the kernel's, -1 errno. */
@@ -125,7 +149,11 @@ static int placeholder(int rfd) {
 
 int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
   int entry = known(fd);
-  if (!(entry & LISTENING)) return REAL(accept4)(fd, address, length, flags);
+  if (!(entry & LISTENING)) {
+    int accepted = REAL(accept4)(fd, address, length, flags);
+    preload_defer_accepted(fd, accepted);
+    return accepted;
+  }
   int kind = wait_for_either(fd, rsocket_of(entry));
   preload_used(fd);
   if (kind < 0) return -1;
@@ -143,21 +171,24 @@ int accept(int fd, struct sockaddr* address, socklen_t* length) { return accept4
 int connect(int fd, const struct sockaddr* address, socklen_t length) {
   int rfd = mapped(fd);
   if (rfd >= 0) {
-    int status = rconnect(rfd, address, length);
-    if (status == 0 || errno == EINPROGRESS || errno == EISCONN || errno == EALREADY || errno == EINTR) return status;
-    forget(fd); /* nobody there speaks rsockets: perhaps TCP */
+    int status = rconnect(rfd, address, length), error = errno;
+    if (status != 0 && (error == EINPROGRESS || error == EINTR)) preload_begin_attempt(fd, address, length);
+    errno = error;
+    if (status == 0 || error == EINPROGRESS || error == EISCONN || error == EALREADY || error == EINTR) return status;
+    preload_forget(fd); /* nobody there speaks rsockets: perhaps TCP */
   }
-  return REAL(connect)(fd, address, length);
+  int status = REAL(connect)(fd, address, length);
+  if (status == 0 || errno == EINPROGRESS || errno == EINTR) preload_defer_connecting(fd);
+  return status;
 }
 
 int close(int fd) {
-  preload_closed(fd);
-  forget(fd);
+  forget_all(fd);
   return REAL(close)(fd);
 }
 
 int shutdown(int fd, int how) {
-  int rfd = mapped(fd);
+  int rfd = used(fd);
   return rfd < 0 ? REAL(shutdown)(fd, how) : rshutdown(rfd, how);
 }
 
@@ -166,8 +197,7 @@ int shutdown(int fd, int how) {
 static int named_again(int from, int to) {
   int entry = known(from);
   if (to < 0 || to >= MAX_FDS || from == to) return to;
-  preload_closed(to);
-  forget(to);
+  forget_all(to);
   if (entry) {
     name_it(to, rsocket_of(entry));
     if (entry & LISTENING) atomic_fetch_or(&preload_sockets[to], LISTENING);
@@ -175,14 +205,26 @@ static int named_again(int from, int to) {
   return to;
 }
 
-int dup(int fd) { return named_again(fd, REAL(dup)(fd)); }
-int dup2(int fd, int to) { return named_again(fd, REAL(dup2)(fd, to)); }
-int dup3(int fd, int to, int flags) { return named_again(fd, REAL(dup3)(fd, to, flags)); }
+int dup(int fd) {
+  preload_promote(fd);
+  return named_again(fd, REAL(dup)(fd));
+}
+
+int dup2(int fd, int to) {
+  preload_promote(fd);
+  return named_again(fd, REAL(dup2)(fd, to));
+}
+
+int dup3(int fd, int to, int flags) {
+  preload_promote(fd);
+  return named_again(fd, REAL(dup3)(fd, to, flags));
+}
 
 static int control(int fd, int command, long argument) {
-  int rfd = mapped(fd);
+  int doubles = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
+  int rfd = doubles ? used(fd) : mapped(fd);
   int status = REAL(fcntl)(fd, command, argument);
-  if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) return named_again(fd, status);
+  if (doubles) return named_again(fd, status);
   if (status >= 0 && rfd >= 0 && command == F_SETFL) return rfcntl(rfd, F_SETFL, argument);
   return status;
 }
@@ -220,7 +262,7 @@ int ioctl(int fd, unsigned long request, ...) {
 
 #define FORWARD(type, name, rname, parameters, arguments, rarguments) \
   type name parameters {                                              \
-    int rfd = mapped(fd);                                             \
+    int rfd = used(fd);                                               \
     if (rfd < 0) return REAL(name) arguments;                         \
     type status = rname rarguments;                                   \
     preload_used(fd);                                                 \
@@ -244,10 +286,16 @@ FORWARD(ssize_t, sendto, rsendto,
         (fd, from, size, flags, to, length), (rfd, from, size, flags, to, length))
 FORWARD(ssize_t, sendmsg, rsendmsg, (int fd, const struct msghdr* message, int flags), (fd, message, flags),
         (rfd, message, flags))
-FORWARD(int, getpeername, rgetpeername, (int fd, struct sockaddr* address, socklen_t* length), (fd, address, length),
-        (rfd, address, length))
-FORWARD(int, getsockname, rgetsockname, (int fd, struct sockaddr* address, socklen_t* length), (fd, address, length),
-        (rfd, address, length))
+
+int getpeername(int fd, struct sockaddr* address, socklen_t* length) {
+  int rfd = mapped(fd);
+  return rfd < 0 ? REAL(getpeername)(fd, address, length) : rgetpeername(rfd, address, length);
+}
+
+int getsockname(int fd, struct sockaddr* address, socklen_t* length) {
+  int rfd = mapped(fd);
+  return rfd < 0 ? REAL(getsockname)(fd, address, length) : rgetsockname(rfd, address, length);
+}
 
 /* What programs call that were compiled with _FORTIFY_SOURCE. */
 extern void __chk_fail(void) __attribute__((noreturn));
@@ -283,11 +331,11 @@ static ssize_t send_from_file(int rfd, int file, off_t* offset, size_t size) {
 }
 
 ssize_t sendfile(int fd, int file, off_t* offset, size_t size) {
-  int rfd = mapped(fd);
+  int rfd = used(fd);
   return rfd < 0 ? REAL(sendfile)(fd, file, offset, size) : send_from_file(rfd, file, offset, size);
 }
 ssize_t sendfile64(int fd, int file, off64_t* offset, size_t size) {
-  int rfd = mapped(fd);
+  int rfd = used(fd);
   return rfd < 0 ? REAL(sendfile64)(fd, file, offset, size) : send_from_file(rfd, file, (off_t*)offset, size);
 }
 
@@ -301,7 +349,17 @@ int setsockopt(int fd, int level, int name, const void* value, socklen_t length)
   return status;
 }
 
+/* Also of a connection that TCP could not make. */
+static int take_error(int fd, void* value, socklen_t* length) {
+  int failure = preload_fell_back(fd) || !known(fd) ? preload_take_failure(fd) : 0;
+  if (!failure || !value || !length || *length < sizeof failure) return 0;
+  memcpy(value, &failure, sizeof failure);
+  *length = sizeof failure;
+  return 1;
+}
+
 int getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
+  if (level == SOL_SOCKET && name == SO_ERROR && take_error(fd, value, length)) return 0;
   int rfd = mapped(fd);
   if (rfd < 0) return REAL(getsockopt)(fd, level, name, value, length);
   int status = rgetsockopt(rfd, level, name, value, length);
@@ -310,8 +368,15 @@ int getsockopt(int fd, int level, int name, void* value, socklen_t* length) {
 
 /* --- waiting ----------------------------------------------------------------------------------------------------- */
 
-/* `fds` in the program's descriptors. A listener stands twice in what is waited for. */
-static int wait_for(struct pollfd* fds, nfds_t count, int timeout) {
+/* Whether a connection has gone over to TCP, so that all has to be looked at again. */
+static int any_fell_back(const struct pollfd* fds, nfds_t count) {
+  int any = 0;
+  for (nfds_t i = 0; i < count; ++i) any |= fds[i].revents && preload_fell_back(fds[i].fd);
+  return any;
+}
+
+/* One look. `fds` in the program's descriptors. A listener stands twice in what is waited for. */
+static int look(struct pollfd* fds, nfds_t count, int timeout) {
   struct pollfd small[64], *all = 2 * count <= 64 ? small : malloc(2 * count * sizeof *all);
   if (!all) {
     errno = ENOMEM;
@@ -336,9 +401,26 @@ static int wait_for(struct pollfd* fds, nfds_t count, int timeout) {
   return found;
 }
 
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int wait_for(struct pollfd* fds, nfds_t count, int timeout) {
+  const int64_t end = now_ms() + timeout;
+  for (nfds_t i = 0; i < count; ++i) preload_promote(fds[i].fd);
+  for (;;) {
+    int left = timeout;
+    if (timeout > 0) left = end > now_ms() ? (int)(end - now_ms()) : 0;
+    int found = look(fds, count, left);
+    if (found <= 0 || !any_fell_back(fds, count)) return found;
+  }
+}
+
 static int any_mapped(const struct pollfd* fds, nfds_t count) {
   for (nfds_t i = 0; i < count; ++i) {
-    if (known(fds[i].fd)) return 1;
+    if (known(fds[i].fd) || preload_deferred(fds[i].fd)) return 1;
   }
   return 0;
 }
@@ -400,7 +482,7 @@ static int wait_for_sets(int count, fd_set* in, fd_set* out, fd_set* extra, int 
 
 static int any_in_sets(int count, const fd_set* in, const fd_set* out, const fd_set* extra) {
   for (int fd = 0; fd < count && fd < FD_SETSIZE; ++fd) {
-    if (wanted(fd, in, out, extra) && known(fd)) return 1;
+    if (wanted(fd, in, out, extra) && (known(fd) || preload_deferred(fd))) return 1;
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #define MAX_FDS 65536
 #define LISTENING (1 << 30)
@@ -32,6 +33,34 @@ static inline int mapped(int fd) {
 
 /* rpoll, which asks the kernel by poll(2), also about the kernel's half of a listener. */
 HIDDEN int preload_rpoll(struct pollfd* fds, nfds_t count, int timeout);
+
+/* The descriptor is the kernel's again. */
+HIDDEN void preload_forget(int fd);
+/* The descriptor becomes the rsocket's, which waits or not as the kernel's does. -1: there is no room. */
+HIDDEN int preload_adopt(int fd, int rfd);
+
+/* preload_connect.c. An rsocket is being connected; no longer. */
+HIDDEN void preload_begin_attempt(int fd, const struct sockaddr* address, socklen_t length);
+HIDDEN void preload_end_attempt(int fd);
+/* Whether it could not be connected: then it is the kernel's now, and TCP is trying. To be asked when it has news. */
+HIDDEN int preload_fell_back(int fd);
+/* What TCP said at once, or 0; once. */
+HIDDEN int preload_take_failure(int fd);
+
+/* preload_fork.c. Whether connections are made by who uses them. */
+HIDDEN int preload_forks(void);
+HIDDEN void preload_defer(int fd);
+HIDDEN void preload_defer_connecting(int fd);
+HIDDEN void preload_defer_accepted(int listener, int fd);
+HIDDEN void preload_undefer(int fd);
+HIDDEN int preload_deferred(int fd); /* connected, or on the way, and not used yet */
+HIDDEN void preload_promote(int fd); /* it is to be used now */
+
+/* The rsocket behind `fd` whose use begins, or -1. */
+static inline int used(int fd) {
+  preload_promote(fd);
+  return mapped(fd);
+}
 
 /* preload_epoll.c. The program has moved data, or tried to; has closed a descriptor. */
 HIDDEN void preload_used(int fd);

@@ -191,11 +191,13 @@ static int change(struct set* set, int operation, int fd, struct epoll_event* ev
 }
 
 int epoll_ctl(int epfd, int operation, int fd, struct epoll_event* event) {
-  if (!in_range(fd) || (!known(fd) && !atomic_load(&watched[fd]))) return REAL(epoll_ctl)(epfd, operation, fd, event);
+  if (!in_range(fd) || (!known(fd) && !preload_deferred(fd) && !atomic_load(&watched[fd])))
+    return REAL(epoll_ctl)(epfd, operation, fd, event);
+  preload_promote(fd);
   resolve();
   pthread_mutex_lock(&lock);
   struct set* set = make_set(epfd);
-  int kernels = set && !known(fd) && !*find_watch(set, fd);
+  int kernels = set && !known(fd) && !preload_deferred(fd) && !*find_watch(set, fd);
   int error = set ? 0 : errno;
   if (set && !kernels) error = change(set, operation, fd, event);
   if (set) kick(set);
@@ -219,13 +221,13 @@ static uint32_t asked(struct watch* watch) {
   return ((events & ASKED) & ~watch->reported) | ENDED;
 }
 
-/* The kernel's part of a watch. False: the whole of it has gone there. */
+/* The kernel's part of a watch. False: the whole of it has gone there, to stay. */
 static int settle(const struct set* set, struct watch* watch) {
-  int entry = known(watch->fd);
-  if (entry && (!(entry & LISTENING) || watch->in_kernel)) return 1;
-  watch->in_kernel = 1;
-  real.epoll_ctl(set->epfd, EPOLL_CTL_ADD, watch->fd, &watch->event);
-  return entry != 0;
+  int entry = known(watch->fd), kernels = !entry || (entry & LISTENING);
+  if (kernels != watch->in_kernel)
+    real.epoll_ctl(set->epfd, kernels ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, watch->fd, &watch->event);
+  watch->in_kernel = kernels;
+  return entry || preload_deferred(watch->fd);
 }
 
 /* Fills in the kernel's set and the rsockets; `fds` has their names in the program. Lock held. */
@@ -237,7 +239,7 @@ static nfds_t fill(struct set* set, struct pollfd* polled, int* fds, nfds_t room
       drop(at);
       continue;
     }
-    uint32_t events = asked(*at);
+    uint32_t events = known((*at)->fd) ? asked(*at) : 0;
     fds[count] = (*at)->fd;
     if (events) polled[count++] = (struct pollfd){mapped((*at)->fd), (short)(events & ASKED), 0};
     at = &(*at)->next;
@@ -277,6 +279,9 @@ static int look(struct set* set, struct epoll_event* out, int room, int timeout)
   pthread_mutex_unlock(&lock);
   int found = polled ? preload_rpoll(polled, count, timeout) : -1;
   int error = polled ? errno : ENOMEM;
+  for (nfds_t i = 1; i < count && found > 0; ++i) {
+    if (polled[i].revents && preload_fell_back(fds[i])) polled[i].revents = 0;
+  }
   pthread_mutex_lock(&lock);
   int any = found > 0;
   if (any) found = report(set, polled, fds, count, out, room);

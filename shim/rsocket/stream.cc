@@ -96,7 +96,8 @@ Result<void> Stream::adopt(const Request& request) {
     rdma_destroy_id(request.id);
     return Error{ECONNABORTED};
   }
-  if (ready = open_link(); !ready) {
+  if (ready = open_link(); ready) ready = set_keep_alive();
+  if (!ready) {
     rdma_reject(id_.get(), nullptr, 0);
     return ready;
   }
@@ -221,6 +222,7 @@ bool Stream::progress() {
     if (turned_away) rdma_destroy_id(turned_away);
   }
   if (link_) any |= link_->progress();
+  keep_alive();
   return any;
 }
 

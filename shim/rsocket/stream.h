@@ -43,7 +43,7 @@ class Stream final : public Socket {
   struct Options {
     LinkLimits limits;
     int reuse_address = 0, only_ipv6 = 0, keep_alive = 0, out_of_band_inline = 0, no_delay = 0, service = 0;
-    int keep_idle = 7200, keep_interval = 75, keep_count = 9;  ///< tcp(7)'s; the connection is watched always
+    int keep_idle = 7200, keep_interval = 75, keep_count = 9;  ///< tcp(7)'s
     linger lingering{};
   };
 
@@ -93,6 +93,9 @@ class Stream final : public Socket {
   const RemoteMap* remote_map(uint64_t offset) const;
   int* int_option(int level, int name);
   Result<void> set_size(int name, int value);
+  Result<void> set_number(int& option, int name, int value);
+  Result<void> set_keep_alive();
+  void keep_alive();
 
   int family_;
   State state_ = State::kNew;
@@ -104,6 +107,9 @@ class Stream final : public Socket {
   std::optional<Link> link_;
   std::deque<Request> requests_;
   std::vector<Mapping> mappings_;
+  Fd keep_timer_;  ///< none: it was never asked to keep alive
+  uint64_t keep_period_ns_ = 0, keep_due_ns_ = 0;
+  uint64_t keep_news_ = 0;  ///< of the link, at the last look
 };
 
 }  // namespace vb::rsocket

@@ -17,6 +17,8 @@ constexpr int kMaxBuffer = 1 << 28;
 constexpr int kMaxDepth = 65000;
 constexpr int kMaxInline = 512;
 constexpr int kMaxMaps = 128;
+constexpr int kMaxKeepSeconds = 32767;  ///< tcp(7)'s
+constexpr int kMaxKeepCount = 127;
 constexpr int kSegment = 1 << 16;  ///< what TCP_MAXSEG says: bytes of one message
 
 }  // namespace
@@ -53,6 +55,15 @@ int* Stream::int_option(int level, int name) {
   return nullptr;
 }
 
+/// `name`: of a TCP option, else 0.
+Result<void> Stream::set_number(int& option, int name, int value) {
+  bool time = name == TCP_KEEPIDLE || name == TCP_KEEPINTVL || name == TCP_KEEPCNT;
+  if (time && (value < 1 || value > (name == TCP_KEEPCNT ? kMaxKeepCount : kMaxKeepSeconds))) return Error{EINVAL};
+  option = value;
+  bool concerns = &option == &options_.keep_alive || name == TCP_KEEPIDLE;
+  return concerns ? set_keep_alive() : Result<void>();
+}
+
 /// Sizes hold for a connection to come, so they are refused once it is there.
 Result<void> Stream::set_size(int name, int value) {
   struct Row {
@@ -87,10 +98,7 @@ Result<void> Stream::set_option(int level, int name, const void* value, socklen_
   int number;
   if (length < sizeof number) return Error{EINVAL};
   memcpy(&number, value, sizeof number);
-  if (int* option = int_option(level, name)) {
-    *option = number;
-    return {};
-  }
+  if (int* option = int_option(level, name)) return set_number(*option, level == IPPROTO_TCP ? name : 0, number);
   if (level == SOL_RDMA) return set_size(name, number);
   auto pass_on = [&](int option, int& kept) {
     if (rdma_set_option(id_.get(), RDMA_OPTION_ID, option, &number, sizeof number) != 0)

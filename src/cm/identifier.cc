@@ -49,6 +49,7 @@ Result<void> Identifier::listen(int backlog) {
   if (!port_ || state_ != State::kIdle) return Error{EINVAL};
   backlog_ = backlog;
   enter(State::kListening);
+  port_->show_listener();
   return {};
 }
 

@@ -4,6 +4,7 @@
 // linux/errqueue.h wants time.h before it.
 #include <time.h>
 
+#include <fcntl.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -82,6 +83,8 @@ Result<std::unique_ptr<Socket>> Socket::open(SocketAddress& address, const Optio
   close_in_child(fd.get());
   return std::unique_ptr<Socket>(new Socket(std::move(fd)));
 }
+
+void Socket::show_listener() { fcntl(fd_.get(), F_SETFL, fcntl(fd_.get(), F_GETFL) | O_APPEND); }
 
 Socket::~Socket() { keep_in_child(fd_.get()); }
 

@@ -25,6 +25,8 @@ class Socket {
   ~Socket();
 
   int fd() const { return fd_.get(); }
+  /// Sets O_APPEND, which means nothing to a socket: /proc/<pid>/fdinfo then tells a listener from a bound port.
+  void show_listener();
 
   enum class Arrival { kNone, kDatagram, kRefused };
   struct Datagram {

@@ -14,6 +14,7 @@ from harness.suite import Suite, need, options
 
 
 PYTHON = "/usr/bin/python3"
+ECHO = pathlib.Path(__file__).with_name("echo.py")
 
 
 def serve_and_ask(suite, server_command, client_command, seconds=60):
@@ -39,7 +40,7 @@ def datagrams(suite, address, flags):
     """The server serves for ever; the client counts what comes back."""
     port = free_port()
     server = suite.start(suite.hosts.server, "server", ["udpong", "-b", address, "-p", str(port)] + flags)
-    server.must_serve(port)
+    server.must_bind(port)
     client = suite.start(suite.hosts.client, "client", ["udpong", "-s", address, "-p", str(port)] + flags)
     client.must_end_well(60)
 
@@ -109,18 +110,81 @@ def iperf(suite):
 
 def echo(suite):
     """A program that waits by epoll, level-triggered and edge-triggered. Its server looks whether it is TCP."""
-    script = pathlib.Path(__file__).with_name("echo.py")
     clients = []
     for trigger, address in (("level", suite.hosts.address), ("edge", suite.hosts.address6)):
         port = free_port()
-        server = suite.start(suite.hosts.server, f"{trigger}-triggered server",
-                             preload_shell(suite, f"{PYTHON} {script} server {address} {port} {trigger}"))
-        if not eventually(lambda: "listening" in server.text(), 20):
-            raise Failure(f"{server.name} did not listen")
+        echo_server(suite, address, port, trigger)
         clients.append(suite.start(suite.hosts.client, f"client of the {trigger}-triggered server",
-                                   preload_shell(suite, f"{PYTHON} {script} client {address} {port} 8")))
+                                   preload_shell(suite, f"{PYTHON} {ECHO} client {address} {port} 8")))
     for client in clients:
         client.must_end_well(60)
+
+
+def echo_server(suite, address, port, kind, command=None):
+    server = suite.start(suite.hosts.server, f"{kind} server",
+                         (command or preload_shell)(suite, f"{PYTHON} {ECHO} server {address} {port} {kind}"))
+    if not eventually(lambda: "listening" in server.text(), 20):
+        raise Failure(f"{server.name} did not listen")
+    return server
+
+
+def plain_shell(_, line):
+    return ["sh", "-c", f"exec {line}"]
+
+
+def other_side_is_tcp(suite):
+    """The client does not wait for its connections, and nobody there speaks rsockets: TCP makes them."""
+    port = free_port()
+    echo_server(suite, suite.hosts.address, port, "tcp", plain_shell)
+    client = suite.start(suite.hosts.client, "client",
+                         preload_shell(suite, f"{PYTHON} {ECHO} client {suite.hosts.address} {port} 4"))
+    client.must_end_well(60)
+
+
+def nobody_listens(suite):
+    client = suite.start(suite.hosts.client, "client", preload_shell(
+        suite, f"{PYTHON} {ECHO} client {suite.hosts.address} {free_port()} 1"))
+    if client.wait(30) is None or "ConnectionRefusedError" not in client.text():
+        raise Failure("the client is not told that it was refused")
+
+
+def forking_server(suite):
+    """A process for each connection: its first use makes it an rsocket."""
+
+    def shell(suite, line):
+        return ["env", "RDMAV_FORK_SAFE=1"] + preload_shell(suite, line)
+
+    port = free_port()
+    server = echo_server(suite, suite.hosts.address, port, "fork", shell)
+    client = suite.start(suite.hosts.client, "client",
+                         shell(suite, f"{PYTHON} {ECHO} client {suite.hosts.address} {port} 6"))
+    client.must_end_well(60)
+    if not server.running():
+        raise Failure("the server has ended")
+
+
+def keep_alive(suite):
+    """An idle connection that is to keep alive speaks in the time that was asked for; another one does not."""
+    port = free_port()
+    echo_server(suite, suite.hosts.address, port, "level")
+    silent, asking = (
+        suite.start(suite.hosts.client, name,
+                    preload_shell(suite, f"{PYTHON} {ECHO} idle {suite.hosts.address} {port} {seconds}"))
+        for name, seconds in (("silent client", "never"), ("asking client", "1")))
+    for client in (silent, asking):
+        if not eventually(lambda client=client: "idle" in client.text(), 20):
+            raise Failure(f"the {client.name} is not connected")
+    # The end of what the last message has caused is not seen; of two questions the second is none of it.
+    sent = proc.bytes_sent(asking.pid)
+    for _ in range(2):
+        if not eventually(lambda: proc.bytes_sent(asking.pid) > sent, 20):
+            raise Failure("the idle connection does not speak")
+        sent = proc.bytes_sent(asking.pid)
+    quiet = proc.bytes_sent(silent.pid)
+    if not eventually(lambda: proc.bytes_sent(asking.pid) > sent, 20):
+        raise Failure("the idle connection speaks no longer")
+    if proc.bytes_sent(silent.pid) != quiet:
+        raise Failure("a connection speaks that was not asked to")
 
 
 def main():
@@ -146,6 +210,11 @@ def main():
         suite.case("netcat", netcat, suite)
         suite.case("iperf3", iperf, suite)
         suite.case("an echo server with epoll", echo, suite)
+        suite.case("a TCP server", other_side_is_tcp, suite)
+        suite.case("nobody listens", nobody_listens, suite)
+        suite.case("a server that forks", forking_server, suite)
+        if opts.hosts == "netns":
+            suite.case("keepalive", keep_alive, suite)
     suite.finish()
 
 

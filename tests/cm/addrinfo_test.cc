@@ -56,7 +56,7 @@ TEST(AddrinfoTest, Ipv6) {
 
 TEST(AddrinfoTest, AGidIsAnAddressOfItsFamily) {
   rdma_addrinfo hints{};
-  hints.ai_flags = RAI_NUMERICHOST;
+  hints.ai_flags = RAI_NUMERICHOST | RAI_FAMILY;
   hints.ai_family = AF_IB;
   hints.ai_port_space = RDMA_PS_TCP;
   Info info;
@@ -70,10 +70,21 @@ TEST(AddrinfoTest, AGidIsAnAddressOfItsFamily) {
   EXPECT_EQ(be32toh(address.sib_addr.sib_addr32[3]), 0x7f000001u);
 }
 
+TEST(AddrinfoTest, TheFamilyOfGidsIsAHintWhenItIsSaidToBe) {
+  rdma_addrinfo hints{};
+  hints.ai_flags = RAI_NUMERICHOST;
+  hints.ai_family = AF_IB;
+  hints.ai_port_space = RDMA_PS_TCP;
+  Info info;
+  ASSERT_EQ(resolve("::1", "7471", &hints, info), 0);
+  EXPECT_EQ(info->ai_family, AF_INET6);
+}
+
 // The kernel has no route for such an address on RoCE.
 TEST_F(CmTest, AGidLeadsToItsAddress) {
   Id listener = listen();
   rdma_addrinfo hints{};
+  hints.ai_flags = RAI_FAMILY;
   hints.ai_family = AF_IB;
   hints.ai_port_space = RDMA_PS_TCP;
   Info info;

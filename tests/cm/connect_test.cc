@@ -219,12 +219,16 @@ TEST_F(CmTest, AQpMayGoWhileAnotherThreadTakesTheEventThatMovesIt) {
   }
 }
 
+// Two ends of one device with the same QP number would be one connection to the kernel, and the second a stale one.
 TEST_F(CmTest, SeenDataEstablishes) {
   Id listener = listen();
   Id client = resolve(listener.port(), false);
   rdma_conn_param param = parameters();
+  param.qp_num = 0x1234;
   ASSERT_EQ(rdma_connect(client.get(), &param), 0);
   Id server = request();
+  ASSERT_NE(server.get(), nullptr);
+  param.qp_num = 0x4321;
   ASSERT_EQ(rdma_accept(server.get(), &param), 0);
   ASSERT_EQ(active.next().type, RDMA_CM_EVENT_CONNECT_RESPONSE);
   EXPECT_EQ(rdma_notify(server.get(), IBV_EVENT_COMM_EST), 0);

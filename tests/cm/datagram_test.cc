@@ -2,6 +2,8 @@
 // Datagram services: an inquiry and its answer.
 #include <arpa/inet.h>
 
+#include <cstring>
+
 #include "support/fixture.h"
 
 namespace cm_test {
@@ -10,6 +12,8 @@ namespace {
 class DatagramTest : public CmTest {
  protected:
   void SetUp() override {
+    CmTest::SetUp();
+    if (IsSkipped()) return;
     ibv_qp_init_attr attr{};
     Id probe = resolve(7999, false, RDMA_PS_UDP);
     if (probe.make_qp() != 0 && errno == EOPNOTSUPP) GTEST_SKIP() << "the device has no UD queue pairs";
@@ -66,7 +70,9 @@ TEST_F(DatagramTest, NobodyServes) {
 TEST_F(DatagramTest, JoiningAGroupSaysWhereToSend) {
   Id id = resolve(7999, true, RDMA_PS_UDP);
   Address group = make_address("239.1.2.3");
-  if (rdma_join_multicast(id.get(), group.get(), this) != 0 && errno == EOPNOTSUPP) GTEST_SKIP() << "no multicast";
+  const int joined = rdma_join_multicast(id.get(), group.get(), this);
+  if (joined != 0 && errno == EOPNOTSUPP) GTEST_SKIP() << "no multicast";
+  ASSERT_EQ(joined, 0) << strerror(errno);
   Event event = active.next();
   ASSERT_EQ(event.type, RDMA_CM_EVENT_MULTICAST_JOIN);
   EXPECT_EQ(event.ud.private_data, this);

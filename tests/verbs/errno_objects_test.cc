@@ -51,6 +51,7 @@ int with_dm(Program& p, size_t length, Call call) {
 
 int bind(Program& p, ibv_mw* mw, ibv_mw_bind_info info) {
   ibv_mw_bind request{};
+  request.send_flags = IBV_SEND_SIGNALED;
   request.bind_info = info;
   return ibv_bind_mw(p.qp, mw, &request);
 }
@@ -80,7 +81,7 @@ const ErrnoRow kRows[] = {
        attr.grh.sgid_index = 255;
        return create_ah(p, attr);
      },
-     EINVAL},
+     EINVAL, ENODATA},
     {"ibv_create_ah_without_grh",
      [](Program& p) {
        ibv_ah_attr attr = ah_to_self(p, kPort);
@@ -108,7 +109,7 @@ const ErrnoRow kRows[] = {
        return with_mr(p, kAllAccess,
                       [&](ibv_mr* mr) { return rereg(mr, IBV_REREG_MR_CHANGE_PD, nullptr, nullptr, 0, 0); });
      },
-     -IBV_REREG_MR_ERR_INPUT},
+     -IBV_REREG_MR_ERR_INPUT, -IBV_REREG_MR_ERR_CMD},
     {"ibv_rereg_mr_no_address",
      [](Program& p) {
        return with_mr(p, kAllAccess,
@@ -131,7 +132,7 @@ const ErrnoRow kRows[] = {
          });
        });
      },
-     EBUSY},
+     EBUSY, EINVAL},
     {"ibv_alloc_mw_type_3",
      [](Program& p) {
        return Program::made([&] { return ibv_alloc_mw(p.pd, static_cast<ibv_mw_type>(3)); }, ibv_dealloc_mw);

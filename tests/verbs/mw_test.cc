@@ -48,6 +48,7 @@ class MwTest : public ConnectedTest {
   alignas(64) uint8_t memory[64 << 10] = {};
   MrPtr mr;
   MwPtr mw1, mw2;
+  uint32_t key2 = 0;  // of mw2: whoever binds type 2 by a work request keeps the key, ibv_bind_mw(3) does so for type 1
 
   void SetUp() override {
     ConnectedTest::SetUp();
@@ -56,6 +57,7 @@ class MwTest : public ConnectedTest {
     mw1.reset(ibv_alloc_mw(a().local().pd(), IBV_MW_TYPE_1));
     mw2.reset(ibv_alloc_mw(a().local().pd(), IBV_MW_TYPE_2));
     ASSERT_TRUE(mr && mw1 && mw2);
+    key2 = mw2->rkey;
   }
   void TearDown() override {
     mw1.reset();
@@ -82,7 +84,8 @@ class MwTest : public ConnectedTest {
     return request;
   }
   SendWr bind2_wr(uint64_t offset, uint64_t length, unsigned access) {
-    return bind_wr(mw2.get(), ibv_inc_rkey(mw2->rkey), mr.get(), at(offset), length, access);
+    key2 = ibv_inc_rkey(key2);
+    return bind_wr(mw2.get(), key2, mr.get(), at(offset), length, access);
   }
   static SendWr inv_wr(ibv_wr_opcode opcode, uint64_t id, uint32_t rkey) {
     SendWr request = make_wr(opcode, id, {}, kSignaled);
@@ -95,6 +98,7 @@ class MwTest : public ConnectedTest {
     auto wcs = a().wait_send();
     ASSERT_DONE(wcs, 50);
     EXPECT_EQ(wcs[0].opcode, IBV_WC_BIND_MW);
+    mw2->rkey = key2;  // providers take the present key from there
   }
   void expect_written(uint64_t address, uint32_t rkey, uint64_t offset, uint64_t length, uint64_t seed) {
     b().fill(0, length, seed);
@@ -158,14 +162,12 @@ TEST_P(MwTest, Type1RefusesWhatItsCallCanTell) {
 }
 
 TEST_P(MwTest, Type2GrantsWhatItWasBoundTo) {
-  uint32_t rkey = ibv_inc_rkey(mw2->rkey);
   bind2(256, 4096, kRemote);
-  EXPECT_EQ(mw2->rkey, rkey);
-  expect_written(at(256), rkey, 256, 4096, 4);
+  expect_written(at(256), key2, 256, 4096, 4);
 }
 
 TEST_P(MwTest, AnyLowByteWillDo) {
-  uint32_t rkey = (mw2->rkey & 0xffffff00) | ((mw2->rkey + 0x77) & 0xff);
+  uint32_t rkey = (key2 & 0xffffff00) | ((key2 + 0x77) & 0xff);
   ASSERT_POSTED(a().post_send(bind_wr(mw2.get(), rkey, mr.get(), at(0), 100, kRemote)));
   ASSERT_DONE(a().wait_send(), 50);
   expect_written(at(0), rkey, 0, 100, 4);
@@ -174,15 +176,15 @@ TEST_P(MwTest, AnyLowByteWillDo) {
 TEST_P(MwTest, AtomicsReachThroughAWindow) {
   bind2(0, 64, kRemote);
   memory[8] = 41;
-  ASSERT_POSTED(b().post_send(fetch_add_wr(1, {at_b.sge(0, 8)}, at(8), mw2->rkey, 1)));
+  ASSERT_POSTED(b().post_send(fetch_add_wr(1, {at_b.sge(0, 8)}, at(8), key2, 1)));
   ASSERT_DONE(b().wait_send(), 1);
   EXPECT_EQ(memory[8], 42);
 }
 
 TEST_P(MwTest, AZeroBasedWindowCountsFromItsStart) {
   bind2(512, 1024, kRemote | IBV_ACCESS_ZERO_BASED);
-  expect_written(24, mw2->rkey, 536, 1000, 5);
-  expect_refused(write_to(1020, mw2->rkey));
+  expect_written(24, key2, 536, 1000, 5);
+  expect_refused(write_to(1020, key2));
 }
 
 TEST_P(MwTest, BindingComesBeforeWhatIsPostedBehindIt) {
@@ -191,21 +193,21 @@ TEST_P(MwTest, BindingComesBeforeWhatIsPostedBehindIt) {
   bind.wr.send_flags = 0;
   ASSERT_POSTED(a().post_send({bind, send_wr(51, {})}));
   ASSERT_DONE(b().wait_recv(), 7);
-  expect_written(at(0), mw2->rkey, 0, 100, 6);
+  expect_written(at(0), key2, 0, 100, 6);
   EXPECT_DONE(a().wait_send(), 51);
 }
 
 TEST_P(MwTest, OutsideTheWindowNothingIsGranted) {
   bind2(256, 100, kRemote);
-  expect_refused(write_to(at(256) + 93, mw2->rkey));
+  expect_refused(write_to(at(256) + 93, key2));
 }
 
 TEST_P(MwTest, LessAccessThanTheRegionIsLess) {
   bind2(0, 100, IBV_ACCESS_REMOTE_READ);
-  expect_refused(write_to(at(0), mw2->rkey));
+  expect_refused(write_to(at(0), key2));
 }
 
-TEST_P(MwTest, UnboundItGrantsNothing) { expect_refused(write_to(at(0), mw2->rkey)); }
+TEST_P(MwTest, UnboundItGrantsNothing) { expect_refused(write_to(at(0), key2)); }
 
 TEST_P(MwTest, Type2ServesItsOwnQpOnly) {
   QpPtr other;
@@ -227,7 +229,7 @@ TEST_P(MwTest, Type2ServesItsOwnQpOnly) {
   ASSERT_EQ(ibv_modify_qp(other.get(), &attr, rts_mask(IBV_QPT_RC)), 0);
   bind2(0, 100, kRemote);
   ibv_sge sge = at_a.sge(0, 8);  // The other QP, connected to itself, tries the window.
-  ibv_send_wr wr = write_to(at(0), mw2->rkey).wr, *bad = nullptr;
+  ibv_send_wr wr = write_to(at(0), key2).wr, *bad = nullptr;
   wr.sg_list = &sge;
   wr.num_sge = 1;
   ASSERT_EQ(ibv_post_send(other.get(), &wr, &bad), 0);
@@ -240,18 +242,18 @@ TEST_P(MwTest, Type2ServesItsOwnQpOnly) {
 
 TEST_P(MwTest, LocalInvalidationEndsIt) {
   bind2(0, 100, kRemote);
-  ASSERT_POSTED(a().post_send(inv_wr(IBV_WR_LOCAL_INV, 51, mw2->rkey)));
+  ASSERT_POSTED(a().post_send(inv_wr(IBV_WR_LOCAL_INV, 51, key2)));
   auto wcs = a().wait_send();
   ASSERT_DONE(wcs, 51);
   EXPECT_EQ(wcs[0].opcode, IBV_WC_LOCAL_INV);
-  expect_refused(write_to(at(0), mw2->rkey));
+  expect_refused(write_to(at(0), key2));
 }
 
 TEST_P(MwTest, InvalidatedItIsBoundAgain) {
   for (uint64_t round = 0; round < 5; ++round) {
     bind2(round * 4096, 100, kRemote);
-    expect_written(at(round * 4096), mw2->rkey, round * 4096, 100, round);
-    ASSERT_POSTED(a().post_send(inv_wr(IBV_WR_LOCAL_INV, 51, mw2->rkey)));
+    expect_written(at(round * 4096), key2, round * 4096, 100, round);
+    ASSERT_POSTED(a().post_send(inv_wr(IBV_WR_LOCAL_INV, 51, key2)));
     ASSERT_DONE(a().wait_send(), 51);
   }
 }
@@ -259,33 +261,32 @@ TEST_P(MwTest, InvalidatedItIsBoundAgain) {
 TEST_P(MwTest, APeerInvalidatesBySending) {
   bind2(0, 100, kRemote);
   ASSERT_POSTED(a().post_recv(recv_wr(7)));
-  ASSERT_POSTED(
-      b().post_send({write_wr(1, {at_b.sge(0, 8)}, at(0), mw2->rkey), inv_wr(IBV_WR_SEND_WITH_INV, 2, mw2->rkey)}));
+  ASSERT_POSTED(b().post_send({write_wr(1, {at_b.sge(0, 8)}, at(0), key2), inv_wr(IBV_WR_SEND_WITH_INV, 2, key2)}));
   auto wcs = b().wait_send(2);
   ASSERT_TRUE(completed_all(wcs, {1, 2}, IBV_WC_SUCCESS));
   EXPECT_EQ(wcs[1].opcode, IBV_WC_SEND);
   wcs = a().wait_recv();
   ASSERT_DONE(wcs, 7);
   EXPECT_NE(wcs[0].wc_flags & IBV_WC_WITH_INV, 0u);
-  EXPECT_EQ(wcs[0].invalidated_rkey, mw2->rkey);
-  expect_refused(write_to(at(0), mw2->rkey));
+  EXPECT_EQ(wcs[0].invalidated_rkey, key2);
+  expect_refused(write_to(at(0), key2));
 }
 
 TEST_P(MwTest, ALargeSendInvalidatesWhenItHasArrived) {
   bind2(0, 100, kRemote);
   b().fill(0, 60000, 9);
   ASSERT_POSTED(a().post_recv(recv_wr(7, {at_a.sge(0, 60000)})));
-  SendWr send = inv_wr(IBV_WR_SEND_WITH_INV, 2, mw2->rkey);
+  SendWr send = inv_wr(IBV_WR_SEND_WITH_INV, 2, key2);
   send.sges = {at_b.sge(0, 60000)};
   ASSERT_POSTED(b().post_send(send));
   ASSERT_DONE(a().wait_recv(), 7);
   EXPECT_EQ(a().mismatch(0, 60000, 9), -1);
   ASSERT_DONE(b().wait_send(), 2);
-  expect_refused(write_to(at(0), mw2->rkey));
+  expect_refused(write_to(at(0), key2));
 }
 
 TEST_P(MwTest, InvalidatingWhatIsNotBoundFails) {
-  ASSERT_POSTED(a().post_send(inv_wr(IBV_WR_LOCAL_INV, 51, mw2->rkey)));
+  ASSERT_POSTED(a().post_send(inv_wr(IBV_WR_LOCAL_INV, 51, key2)));
   EXPECT_STATUS(a().wait_send(), 51, IBV_WC_LOC_QP_OP_ERR);
   EXPECT_EQ(a().state(), IBV_QPS_ERR);
 }
@@ -316,8 +317,8 @@ TEST_P(MwTest, BindErrors) {
   };
   for (auto& each : cases) {
     SCOPED_TRACE(each.what);
-    ASSERT_POSTED(a().post_send(
-        bind_wr(mw2.get(), ibv_inc_rkey(mw2->rkey), each.region, at(each.offset), each.length, each.access)));
+    ASSERT_POSTED(
+        a().post_send(bind_wr(mw2.get(), ibv_inc_rkey(key2), each.region, at(each.offset), each.length, each.access)));
     expect_bind_error();
     ASSERT_EQ(a().move(IBV_QPS_RESET), 0);
     ASSERT_EQ(a().connect(b().address(), link), 0);
@@ -332,15 +333,15 @@ TEST_P(MwTest, Type2IsNotBoundTwice) {
 
 TEST_P(MwTest, ARegionWithABoundWindowIsNotDeregistered) {
   bind2(0, 100, kRemote);
-  EXPECT_EQ(ibv_dereg_mr(mr.get()), EBUSY);
-  expect_written(at(0), mw2->rkey, 0, 100, 8);
+  EXPECT_EQ(ibv_dereg_mr(mr.get()), device_is_rxe() ? EINVAL : EBUSY);
+  expect_written(at(0), key2, 0, 100, 8);
   mw2.reset();
   EXPECT_EQ(ibv_dereg_mr(mr.release()), 0);
 }
 
 TEST_P(MwTest, DeallocationEndsIt) {
   bind2(0, 100, kRemote);
-  uint32_t rkey = mw2->rkey;
+  uint32_t rkey = key2;
   mw2.reset();
   expect_refused(write_to(at(0), rkey));
 }

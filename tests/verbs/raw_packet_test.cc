@@ -188,15 +188,32 @@ TEST_F(RawPairTest, MemoryThatIsNotThereIsALocalProtectionError) {
   }
 }
 
-TEST_F(RawPairTest, ALargeTcpMessageIsCutIntoSegments) {
+class TsoTest : public RawPairTest {
+ protected:
+  // 2500 bytes of memory's beginning in three segments, each behind a header of this size.
+  void expect_segments(size_t header) {
+    Frame message;
+    for (int i = 0; i < 3; ++i) {
+      const Received received = receive(cq.get());
+      ASSERT_GT(received.frame.size(), header);
+      EXPECT_TRUE(received.wc.wc_flags & IBV_WC_IP_CSUM_OK);
+      EXPECT_EQ(received.frame[47] & 1, i == 2 ? 1 : 0) << "FIN stands in the last one";
+      message.insert(message.end(), received.frame.begin() + static_cast<ptrdiff_t>(header), received.frame.end());
+    }
+    EXPECT_EQ(message, Frame(memory.begin(), memory.begin() + 2500));
+  }
+};
+
+TEST_F(TsoTest, ALargeTcpMessageIsCutIntoSegments) {
   ibv_qp_init_attr_ex init{};
   init.send_cq = init.recv_cq = send_cq.get();
   init.cap = {16, 1, 2, 1, 0};
   init.qp_type = IBV_QPT_RAW_PACKET;
   init.sq_sig_all = 1;
   init.pd = pd.get();
-  init.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_MAX_TSO_HEADER;
+  init.comp_mask = IBV_QP_INIT_ATTR_PD | IBV_QP_INIT_ATTR_MAX_TSO_HEADER | IBV_QP_INIT_ATTR_SEND_OPS_FLAGS;
   init.max_tso_header = 64;
+  init.send_ops_flags = IBV_QP_EX_WITH_SEND | IBV_QP_EX_WITH_TSO;
   QpPtr large(ibv_create_qp_ex(context.get(), &init));
   ASSERT_NE(large, nullptr) << strerror(errno);
   ASSERT_EQ(to_rts(large.get()), 0);
@@ -215,19 +232,23 @@ TEST_F(RawPairTest, ALargeTcpMessageIsCutIntoSegments) {
   wr.tso.hdr_sz = static_cast<uint16_t>(header.size());
   wr.tso.mss = 1000;
   ibv_send_wr* bad = nullptr;
-  ASSERT_EQ(ibv_post_send(large.get(), &wr, &bad), 0);
-  const ibv_wc wc = poll(send_cq.get());
-  EXPECT_EQ(wc.status, IBV_WC_SUCCESS);
-  EXPECT_EQ(wc.opcode, IBV_WC_TSO);
-  Frame message;
-  for (int i = 0; i < 3; ++i) {
-    const Received received = receive(cq.get());
-    ASSERT_GT(received.frame.size(), header.size());
-    EXPECT_TRUE(received.wc.wc_flags & IBV_WC_IP_CSUM_OK);
-    EXPECT_EQ(received.frame[47] & 1, i == 2 ? 1 : 0) << "FIN stands in the last one";
-    message.insert(message.end(), received.frame.begin() + static_cast<ptrdiff_t>(header.size()), received.frame.end());
+  ibv_qp_ex* ex = ibv_qp_to_qp_ex(large.get());
+  for (bool built : {false, true}) {
+    if (built) {
+      ibv_wr_start(ex);
+      ex->wr_flags = IBV_SEND_SIGNALED;
+      ibv_wr_send_tso(ex, header.data(), wr.tso.hdr_sz, wr.tso.mss);
+      ibv_wr_set_sge(ex, sge.lkey, sge.addr, sge.length);
+      ASSERT_EQ(ibv_wr_complete(ex), 0);
+    } else {
+      ASSERT_EQ(ibv_post_send(large.get(), &wr, &bad), 0);
+    }
+    const ibv_wc wc = poll(send_cq.get());
+    EXPECT_EQ(wc.status, IBV_WC_SUCCESS);
+    EXPECT_EQ(wc.opcode, IBV_WC_TSO);
+    expect_segments(header.size());
+    if (HasFatalFailure()) return;
   }
-  EXPECT_EQ(message, Frame(memory.begin(), memory.begin() + 2500));
 }
 
 TEST_F(RawPairTest, ARateLimitHoldsFramesBack) {

@@ -3,21 +3,36 @@
 
 import os
 import re
+import subprocess
 
 ESTABLISHED, LISTEN = "01", "0A"
 
 
-def socket_inodes(pid):
-    """The inodes of the sockets that a process has open."""
-    inodes = set()
+def _socket_fds(pid):
+    """(inode, descriptor) of the sockets that a process has open."""
+    found = []
     try:
         for fd in os.listdir(f"/proc/{pid}/fd"):
-            found = re.match(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{fd}"))
-            if found:
-                inodes.add(found.group(1))
+            socket = re.match(r"socket:\[(\d+)\]", os.readlink(f"/proc/{pid}/fd/{fd}"))
+            if socket:
+                found.append((socket.group(1), fd))
     except OSError:
         pass
-    return inodes
+    return found
+
+
+def socket_inodes(pid):
+    """The inodes of the sockets that a process has open."""
+    return {inode for inode, _ in _socket_fds(pid)}
+
+
+def _flags(pid, fd):
+    """As fcntl(F_GETFL) gives them."""
+    try:
+        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as info:
+            return int(re.search(r"flags:\s*([0-7]+)", info.read()).group(1), 8)
+    except OSError:
+        return 0
 
 
 def _sockets(pid, tables=("tcp", "tcp6")):
@@ -37,15 +52,29 @@ def listening_ports(pid):
 
 
 def datagram_ports(pid):
-    """The UDP ports that this process has bound: those of its connection manager's listeners among them."""
+    """The UDP ports that this process has bound: those of its connection manager among them."""
     own = socket_inodes(pid)
     return {int(row[1].split(":")[1], 16) for row in _sockets(pid, ("udp", "udp6")) if row[9] in own}
+
+
+def served_ports(pid):
+    """Those of them where the connection manager listens: it marks their sockets by O_APPEND."""
+    listeners = {inode for inode, fd in _socket_fds(pid) if _flags(pid, fd) & os.O_APPEND}
+    return {int(row[1].split(":")[1], 16) for row in _sockets(pid, ("udp", "udp6")) if row[9] in listeners}
 
 
 def connected_ports(pid):
     """The remote TCP ports that this process is connected to."""
     own = socket_inodes(pid)
     return {int(row[2].split(":")[1], 16) for row in _sockets(pid) if row[3] == ESTABLISHED and row[9] in own}
+
+
+def bytes_sent(pid):
+    """By all TCP connections of a process."""
+    listed = subprocess.run(["nsenter", "-t", str(pid), "-n", "ss", "-tinpH"], capture_output=True, text=True,
+                            check=True).stdout
+    rows = listed.replace("\n\t", " ").splitlines()
+    return sum(int(sent) for row in rows if f"pid={pid}," in row for sent in re.findall(r"bytes_sent:(\d+)", row))
 
 
 def exists(pid):
@@ -55,21 +84,6 @@ def exists(pid):
             return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-def threads(pid):
-    """The threads of a process but Verbatim's own: number to state and clock ticks of processor time used."""
-    found = {}
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii", errors="replace") as stat:
-                name, rest = stat.read().split("(", 1)[1].rsplit(")", 1)
-            fields = rest.split()
-            if name != "verbatim":
-                found[thread] = (fields[0], int(fields[11]) + int(fields[12]))
-    except OSError:
-        pass
-    return found
 
 
 def marked(variable, value):

@@ -15,7 +15,6 @@ from . import proc
 MARK = "VERBATIM_APPS_TEST"
 MARK_VALUE = uuid.uuid4().hex
 POLL_SECONDS = 0.003
-LISTEN_TICKS = 4  # of clock ticks, 40 ms: a thousand times what listening needs
 
 
 class Failure(Exception):
@@ -76,30 +75,19 @@ class Process:
         if not self.running():
             raise Failure(f"{self.name} ended with {describe(self.child.poll())} before it listened")
 
-    def must_bind(self, port, seconds=20):
-        """Until it has the UDP port, as the connection manager's identifiers and members of multicast groups have."""
-        self._must_reach(lambda: port in proc.datagram_ports(self.pid), f"have port {port}", seconds)
-
     def must_serve(self, port, seconds=20):
-        """Until it waits for whoever comes to the connection manager's port (of the UDP port space: port ^ 0x8000).
+        """Until the connection manager listens at the port (those of the UDP port space: port ^ 0x8000)."""
+        self._must_have(proc.served_ports, port, seconds)
 
-        Nothing outside tells a port that is bound from one that listens. But nothing between the two waits, or needs
-        the processor for long: a thread that sleeps or has computed that long has listened.
-        """
-        self.must_bind(port, seconds)
-        at_first = {}
+    def must_bind(self, port, seconds=20):
+        """Until it has a UDP socket at the port."""
+        self._must_have(proc.datagram_ports, port, seconds)
 
-        def has_gone_on(thread, state, ticks):
-            return state == "S" or ticks - at_first.setdefault(thread, ticks) >= LISTEN_TICKS
-
-        self._must_reach(lambda: all(has_gone_on(thread, *now) for thread, now in proc.threads(self.pid).items()),
-                         f"serve at port {port}", seconds)
-
-    def _must_reach(self, condition, what, seconds):
-        if not eventually(lambda: condition() or not self.running(), seconds):
-            raise Failure(f"{self.name} did not {what} within {seconds} s")
+    def _must_have(self, ports, port, seconds):
+        if not eventually(lambda: port in ports(self.pid) or not self.running(), seconds):
+            raise Failure(f"{self.name} did not serve at port {port} within {seconds} s")
         if not self.running():
-            raise Failure(f"{self.name} ended with {describe(self.child.poll())} before it could {what}")
+            raise Failure(f"{self.name} ended with {describe(self.child.poll())} before it served")
 
     def kill(self):
         """kill -9, by the id of this process."""

@@ -42,7 +42,9 @@ class DatagramTest : public PairTest {
   }
 
   void TearDown() override {
-    for (Side* side : {&a(), &b()}) side->drop_handles();
+    if (made()) {
+      for (Side* side : {&a(), &b()}) side->drop_handles();
+    }
     PairTest::TearDown();
   }
 

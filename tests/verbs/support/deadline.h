@@ -3,13 +3,21 @@
 #pragma once
 
 #include <chrono>
+#include <cstdlib>
 
 namespace vt {
+
+// VERBATIM_TEST_PATIENCE, in seconds, or else 20: less where a device is known to leave much undone.
+inline std::chrono::seconds patience() {
+  const char* wish = std::getenv("VERBATIM_TEST_PATIENCE");
+  const int seconds = wish ? std::atoi(wish) : 0;
+  return std::chrono::seconds(seconds > 0 ? seconds : 20);
+}
 
 class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
-  explicit Deadline(std::chrono::milliseconds limit = std::chrono::seconds(20)) : end_(Clock::now() + limit) {}
+  explicit Deadline(std::chrono::milliseconds limit = patience()) : end_(Clock::now() + limit) {}
   bool expired() const { return Clock::now() >= end_; }
   int poll_timeout() const {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now()).count();

@@ -24,6 +24,14 @@ ibv_device* find_device(const DeviceList& devices) {
   return nullptr;
 }
 
+int first_gid(ibv_context* context, bool (*fits)(const ibv_gid&)) {
+  ibv_port_attr port{};
+  ibv_query_port(context, kPort, &port);
+  for (int i = 0; i < std::min(port.gid_tbl_len, 16); ++i)
+    if (ibv_gid gid{}; ibv_query_gid(context, kPort, i, &gid) == 0 && fits(gid)) return i;
+  return -1;
+}
+
 bool name_begins(const char* prefix) {
   static const std::string name = device_name();
   return name.rfind(prefix, 0) == 0;
@@ -60,11 +68,15 @@ ibv_gid gid_at(ibv_context* context, int index) {
 
 int gid_index(ibv_context* context) {
   if (const char* wanted = std::getenv("VERBATIM_TEST_GID_INDEX"); wanted && *wanted) return std::atoi(wanted);
-  ibv_port_attr port{};
-  ibv_query_port(context, kPort, &port);
-  for (int i = 0; i < std::min(port.gid_tbl_len, 16); ++i)
-    if (ibv_gid gid{}; ibv_query_gid(context, kPort, i, &gid) == 0 && is_v4_mapped(gid)) return i;
-  return 1;
+  const int found = first_gid(context, is_v4_mapped);
+  return found < 0 ? 1 : found;
+}
+
+int ipv6_gid_index(ibv_context* context) {
+  return first_gid(context, [](const ibv_gid& gid) {
+    static const ibv_gid empty{};
+    return !is_v4_mapped(gid) && std::memcmp(&gid, &empty, sizeof gid) != 0;
+  });
 }
 
 ibv_mtu active_mtu(ibv_context* context) {

@@ -68,11 +68,14 @@ struct Program {
   }
 };
 
+constexpr int kAsWanted = -2;
+constexpr int kLeftAlone = -1;  // errno, though the call fails
+
 struct ErrnoRow {
   const char* name;  // the verb, and what is wrong
   int (*call)(Program& program);
   int wanted;
-  int rxe = -1;  // what rdma_rxe gives instead; -1: the same
+  int rxe = kAsWanted;  // what rdma_rxe gives instead
 };
 
 // Runs rows: each table's file instantiates it.

@@ -149,8 +149,11 @@ constexpr char kTooLong[] =
     "A message longer than its receive is a local length error, and answered as an invalid request (responder errors, "
     "completion statuses).";
 constexpr char kSqeState[] =
-    "A completion error of a UC send queue leads to SQE, not to ERR (queue pair states); the L_Key is a protection "
-    "matter (completion statuses).";
+    "A completion error of an unreliable send queue leads to SQE, not to ERR (queue pair states); the L_Key is a "
+    "protection matter (completion statuses).";
+constexpr char kBeyondMtu[] = "A datagram that is longer than the MTU is a local length error (completion statuses).";
+constexpr char kTooLongForReceive[] =
+    "A datagram longer than its receive is a local length error (completion statuses).";
 constexpr char kUcDrop[] =
     "UC drops a message that does not fit, without using up the receive (unreliable connections).";
 
@@ -238,8 +241,18 @@ const std::vector<ErrorRow> kRows = {
     // Memory windows.
     {"BindWithoutPermission", IBV_QPT_RC, "BIND of a window to a region without MW_BIND", bind_not_allowed,
      large_enough, nullptr, local(IBV_WC_MW_BIND_ERR)},
-    {"InvalidateWhatIsNotBound", IBV_QPT_RC, "LOCAL_INV of a window that is not bound", invalidate_unbound,
-     large_enough, nullptr, local(IBV_WC_LOC_QP_OP_ERR)},
+    {"InvalidateWhatIsNotBound",
+     IBV_QPT_RC,
+     "LOCAL_INV of a window that is not bound",
+     invalidate_unbound,
+     large_enough,
+     nullptr,
+     local(IBV_WC_LOC_QP_OP_ERR),
+     {},
+     "A local QP operation error (completion statuses).",
+     true,
+     false,
+     "the kernel panics"},
     {"SendInvalidatingWhatIsNotBound",
      IBV_QPT_RC,
      "SEND with invalidate of a window that is not bound",
@@ -248,7 +261,7 @@ const std::vector<ErrorRow> kRows = {
      nullptr,
      {IBV_WC_REM_OP_ERR, kErr, IBV_WC_REM_INV_REQ_ERR, kErr, IBV_EVENT_QP_ACCESS_ERR}},
     {"WriteThroughAWindowThatIsNotBound", IBV_QPT_RC, "WRITE through a window that is not bound", write_through_unbound,
-     large_enough, nullptr, access_error},
+     large_enough, nullptr, access_error, rxe_access, kNoEvents},
 
     // No answer, or none that helps.
     {"NoReceive",
@@ -302,11 +315,11 @@ const std::vector<ErrorRow> kRows = {
 
     // UD: the same, and a key of its own.
     {"SendFromAWrongKey", IBV_QPT_UD, "SEND from an L_Key that does not exist", datagram_from_bad_key, large_enough,
-     nullptr, sends_stop(IBV_WC_LOC_PROT_ERR)},
+     nullptr, sends_stop(IBV_WC_LOC_PROT_ERR), rxe_local, kSqeState},
     {"SendBeyondTheMtu", IBV_QPT_UD, "SEND of more than the MTU", datagram_too_long, large_enough, nullptr,
-     sends_stop(IBV_WC_LOC_LEN_ERR)},
+     sends_stop(IBV_WC_LOC_LEN_ERR), dropped, kBeyondMtu},
     {"SendByAForeignHandle", IBV_QPT_UD, "SEND by an address handle of another PD", datagram_by_foreign_handle,
-     large_enough, nullptr, sends_stop(IBV_WC_LOC_QP_OP_ERR)},
+     large_enough, nullptr, sends_stop(IBV_WC_LOC_QP_OP_ERR), rxe_local, kSqeState},
     {"SendWithAWrongQkey", IBV_QPT_UD, "SEND with another Q_Key than the receiver's", datagram_with_bad_qkey,
      large_enough, nullptr, dropped},
     {"SendToNobody", IBV_QPT_UD, "SEND to a QP that does not exist", datagram_to_nobody, large_enough, nullptr,
@@ -318,14 +331,18 @@ const std::vector<ErrorRow> kRows = {
      a_datagram,
      too_small_for_header,
      nullptr,
-     {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_LEN_ERR, kErr}},
+     {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_LEN_ERR, kErr},
+     ErrorOutcome{IBV_WC_SUCCESS, kRts, IBV_WC_LOC_QP_OP_ERR, kErr},
+     kTooLongForReceive},
     {"ReceiveWithAWrongKey",
      IBV_QPT_UD,
      "SEND to a receive with an L_Key that does not exist",
      a_datagram,
      receive_datagram_bad_key,
      nullptr,
-     {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_PROT_ERR, kErr}},
+     {IBV_WC_SUCCESS, kRts, IBV_WC_LOC_PROT_ERR, kErr},
+     ErrorOutcome{IBV_WC_SUCCESS, kRts, IBV_WC_LOC_QP_OP_ERR, kErr},
+     kLocalKey},
 };
 
 const char* name_of(int status) {

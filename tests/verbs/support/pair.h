@@ -69,6 +69,7 @@ class PairTest : public VerbsTest, public testing::WithParamInterface<PairParam>
     connect();
   }
 
+  bool made() const { return a_ && b_; }  // not when the test was skipped
   Side& a() { return *a_; }
   Side& b() { return *b_; }
   bool is_rc() const { return GetParam().type == IBV_QPT_RC; }
