@@ -115,7 +115,7 @@ struct lnd_conn {
   struct list_head queue, waiting;
   int credits, owed; /* that we may send; that we have to give back */
   int receives, sends;
-  int noops; /* that came with nothing between them */
+  int noops;    /* that came with nothing between them */
   int handlers; /* of the connection manager, that run: what they stand on stays */
   unsigned long last_sent, last_heard;
   bool ready; /* the CQ has something */
