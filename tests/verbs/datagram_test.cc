@@ -118,7 +118,8 @@ TEST_P(UdTest, TheHighBitAsksForTheQpsOwnQkey) {
 }
 
 TEST_P(UdTest, ADatagramForNobodyIsSentAndLost) {
-  ASSERT_POSTED(a().post_send(to(a_to_b, at_b.qpn ^ 1, send_wr(2, {at_a.sge(0, 64)}))));
+  // A number that no QP of the process has: b has a second one beside its first.
+  ASSERT_POSTED(a().post_send(to(a_to_b, at_b.qpn ^ 0x550, send_wr(2, {at_a.sge(0, 64)}))));
   EXPECT_DONE(a().wait_send(), 2);
   ASSERT_POSTED(a().post_send(to(a_to_b, at_b.qpn ^ 0x7ff000, send_wr(3, {at_a.sge(0, 64)}))));
   EXPECT_DONE(a().wait_send(), 3);
