@@ -76,7 +76,7 @@ Result<void> bind_everywhere(Id& id, SocketAddress& local) {
     done = bind_native_too(id, local);
     if (done) return done;
   }
-  static_cast<void>(renew_protocol(id));
+  id.protocol->unbind();
   return done;
 }
 
@@ -91,7 +91,7 @@ Result<void> bind_elsewhere(Id& id, sockaddr* address, SocketAddress& local, int
   Result<void> done = Error{error};
   if (may_be_native(id, error)) {
     auto theirs = bind_native(id, address);
-    if (theirs || !may_be_native(id, theirs.error())) return theirs;
+    if (theirs || theirs.error() != ENODEV) return theirs;
   }
   if (error == ENODEV && cm::is_loopback(local)) done = id.protocol->bind(local, id.socket_options);
   return done;

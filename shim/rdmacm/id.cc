@@ -61,21 +61,19 @@ Result<Id*> create_id(rdma_event_channel* channel, void* context, rdma_port_spac
   id->abi.context = context;
   id->abi.ps = space;
   id->abi.qp_type = type;
-  if (auto made = renew_protocol(*id); !made) {
+  if (auto made = make_protocol(*id); !made) {
     if (id->sync) destroy_channel(EventChannel::from(id->abi.channel));
     return Error{made.error()};
   }
   return id.release();
 }
 
-Result<void> renew_protocol(Id& id) {
+Result<void> make_protocol(Id& id) {
   auto manager = cm::Manager::get();
   if (!manager) return Error{manager.error()};
-  auto made = std::make_shared<cm::Identifier>(**manager, static_cast<cm::Space>(id.abi.ps),
-                                               &EventChannel::from(id.abi.channel).queue);
-  made->owner = &id;
-  if (id.protocol) id.protocol->close();
-  id.protocol = std::move(made);
+  id.protocol = std::make_shared<cm::Identifier>(**manager, static_cast<cm::Space>(id.abi.ps),
+                                                 &EventChannel::from(id.abi.channel).queue);
+  id.protocol->owner = &id;
   return {};
 }
 
@@ -89,8 +87,7 @@ Result<void> migrate_id(Id& id, rdma_event_channel* channel) {
   EventChannel& target = EventChannel::from(id.abi.channel);
   id.protocol->move_to(&target.queue);
   if (id.native) {
-    auto moved = on_native(id, [&](rdma_cm_id* native) { return native_rdma_migrate_id(native, target.native.get()); });
-    if (!moved) return moved;
+    if (auto moved = migrate_native(id, target); !moved) return moved;
   }
   wait_for_events(id);
   if (old_own) destroy_channel(*old_own);

@@ -24,6 +24,17 @@ enum class Stage { kIdle, kBound, kAddressResolved, kRouteResolved, kConnect, kL
 /// Whose devices an identifier is on: that follows from its address. At the wildcard it is on all.
 enum class Owner { kOurs, kBoth, kNative };
 
+/// What hangs at an identifier: the program may set it, and so may the library behind a native one.
+struct Objects {
+  ibv_qp* qp = nullptr;
+  ibv_srq* srq = nullptr;
+  ibv_pd* pd = nullptr;
+  ibv_cq* send_cq = nullptr;
+  ibv_cq* recv_cq = nullptr;
+  ibv_comp_channel* send_cq_channel = nullptr;
+  ibv_comp_channel* recv_cq_channel = nullptr;
+};
+
 struct CloseNativeChannel {
   void operator()(rdma_event_channel* channel) const;
 };
@@ -68,9 +79,11 @@ struct Id {
   std::shared_ptr<cm::Identifier> protocol;
   std::atomic<Stage> stage{Stage::kIdle};
   bool sync = false;  ///< without a channel of the program's: calls wait for their event
-  Owner owner = Owner::kOurs;
+  std::atomic<Owner> owner{Owner::kOurs};
   bool never_native = false;
   rdma_cm_id* native = nullptr;  ///< the system library's identifier behind this one, unless it is ours alone
+  std::mutex native_lock;        ///< of `known`, and while it is compared
+  Objects known;                 ///< the same at both
   Attachment* attachment = nullptr;
   uint8_t gid_index = 0;
 
@@ -140,8 +153,8 @@ Result<ibv_xrcd*> xrc_domain(Id& id);
 Result<Id*> create_id(rdma_event_channel* channel, void* context, rdma_port_space space, ibv_qp_type type);
 /// Its own channel, when `channel` is nullptr.
 Result<void> set_channel(Id& id, rdma_event_channel* channel);
-/// An identifier of the protocol's, in the place of the one before.
-Result<void> renew_protocol(Id& id);
+/// The protocol's identifier, on the channel of this one.
+Result<void> make_protocol(Id& id);
 Result<void> migrate_id(Id& id, rdma_event_channel* channel);
 Result<void> destroy_id(Id& id);
 

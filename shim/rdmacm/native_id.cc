@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "native_id.h"
 
-#include <fcntl.h>
+#include <sys/epoll.h>
 
 #include <cstring>
 
@@ -38,6 +38,7 @@ Result<void> create_native(Id& id) {
   if (!channel || id.never_native) return Error{ENODEV};
   if (native_rdma_create_id(channel, &id.native, &id, id.abi.ps) != 0) return Error{errno};
   id.native->qp_type = id.abi.qp_type;
+  id.known = {};
   if (repeat_options(id, id.native)) return {};
   int error = errno;
   drop_native(id);
@@ -48,17 +49,20 @@ void show_place(Id& id, const rdma_cm_id& native) {
   id.abi.verbs = native.verbs;
   id.abi.port_num = native.port_num;
   id.abi.route = native.route;
-  if (!id.abi.pd) id.abi.pd = native.pd;
 }
 
-/// From now on nothing of it is ours, a port that it had neither.
-Result<void> belongs_there(Id& id) {
-  if (id.owner == Owner::kBoth) {
-    if (auto renewed = renew_protocol(id); !renewed) return renewed;
-  }
-  id.owner = Owner::kNative;
-  show_place(id, *id.native);
-  return {};
+/// body(the program's, the library's, what was the same at both) for each object.
+template <class Body>
+void each_object(Id& id, rdma_cm_id& native, Body&& body) {
+  std::lock_guard guard(id.native_lock);
+  rdma_cm_id& shown = id.abi;
+  body(shown.qp, native.qp, id.known.qp);
+  body(shown.srq, native.srq, id.known.srq);
+  body(shown.pd, native.pd, id.known.pd);
+  body(shown.send_cq, native.send_cq, id.known.send_cq);
+  body(shown.recv_cq, native.recv_cq, id.known.recv_cq);
+  body(shown.send_cq_channel, native.send_cq_channel, id.known.send_cq_channel);
+  body(shown.recv_cq_channel, native.recv_cq_channel, id.known.recv_cq_channel);
 }
 
 }  // namespace
@@ -84,9 +88,13 @@ bool may_be_native(const Id& id, int error) {
 Result<void> bind_native(Id& id, sockaddr* address) {
   if (auto made = create_native(id); !made) return made;
   auto bound = on_native(id, [&](rdma_cm_id* native) { return native_rdma_bind_addr(native, address); });
-  if (bound) return belongs_there(id);
-  drop_native(id);
-  return bound;
+  if (!bound) {
+    drop_native(id);
+    return bound;
+  }
+  id.owner = Owner::kNative;
+  show_place(id, *id.native);
+  return {};
 }
 
 Result<void> bind_native_too(Id& id, const SocketAddress& address) {
@@ -98,22 +106,38 @@ Result<void> bind_native_too(Id& id, const SocketAddress& address) {
     return bound;
   }
   drop_native(id);
-  if (bound.error() == EADDRINUSE) return bound;
+  // The kernel's second word for it is about one address of all.
+  if (bound.error() == EADDRINUSE || bound.error() == EADDRNOTAVAIL) return bound;
   log(LogLevel::warn, "port %u is not bound on real devices: error %d", cm::port_of(address), bound.error());
   return {};
 }
 
+/// The event may be taken by another thread before this one is back: by then the identifier is native.
 Result<void> resolve_native(Id& id, sockaddr* source, sockaddr* destination, int timeout_ms) {
-  const bool bound = id.native != nullptr;
-  if (!bound) {
+  const Owner before = id.owner;
+  if (!id.native) {
     if (auto made = create_native(id); !made) return made;
   }
+  id.owner = Owner::kNative;
   auto begun = on_native(id, [&](rdma_cm_id* native) {
-    return native_rdma_resolve_addr(native, bound ? nullptr : source, destination, timeout_ms);
+    return native_rdma_resolve_addr(native, before == Owner::kOurs ? source : nullptr, destination, timeout_ms);
   });
-  if (begun) return belongs_there(id);
-  if (!bound) drop_native(id);
+  if (begun) {
+    if (before == Owner::kBoth) id.protocol->unbind();
+    return begun;
+  }
+  id.owner = before;
+  if (before == Owner::kOurs) drop_native(id);
   return begun;
+}
+
+Result<void> migrate_native(Id& id, EventChannel& target) {
+  rdma_event_channel* channel = target.native.get();
+  auto moved = on_native(id, [&](rdma_cm_id* native) { return native_rdma_migrate_id(native, channel); });
+  // Events that came along woke nobody: the set is to look by itself.
+  epoll_event readable{EPOLLIN, {}};
+  if (moved) epoll_ctl(target.both.get(), EPOLL_CTL_MOD, channel->fd, &readable);
+  return moved;
 }
 
 void drop_native(Id& id) {
@@ -122,31 +146,19 @@ void drop_native(Id& id) {
   if (rdma_cm_id* native = std::exchange(id.native, nullptr)) native_rdma_destroy_id(native);
 }
 
-void lend_objects(Id& id) {
-  rdma_cm_id& native = *id.native;
-  const rdma_cm_id& shown = id.abi;
-  native.qp = shown.qp;
-  native.srq = shown.srq;
-  native.pd = shown.pd;
-  native.send_cq = shown.send_cq;
-  native.send_cq_channel = shown.send_cq_channel;
-  native.recv_cq = shown.recv_cq;
-  native.recv_cq_channel = shown.recv_cq_channel;
+void lend_objects(Id& id, rdma_cm_id& native) {
+  each_object(id, native, [](auto& shown, auto& theirs, auto& known) {
+    if (shown != known) theirs = known = shown;
+  });
 }
 
-void show_objects(Id& id) {
-  const rdma_cm_id& native = *id.native;
-  rdma_cm_id& shown = id.abi;
-  shown.qp = native.qp;
-  shown.srq = native.srq;
-  shown.pd = native.pd;
-  shown.send_cq = native.send_cq;
-  shown.send_cq_channel = native.send_cq_channel;
-  shown.recv_cq = native.recv_cq;
-  shown.recv_cq_channel = native.recv_cq_channel;
+void show_objects(Id& id, rdma_cm_id& native) {
+  each_object(id, native, [](auto& shown, auto& theirs, auto& known) {
+    if (theirs != known) shown = known = theirs;
+  });
   // rdma_get_send_comp(3) and its like look for the identifier there.
-  for (ibv_cq* cq : {shown.send_cq, shown.recv_cq}) {
-    if (cq && cq->cq_context == id.native) cq->cq_context = &shown;
+  for (ibv_cq* cq : {native.send_cq, native.recv_cq}) {
+    if (cq && cq->cq_context == &native) cq->cq_context = &id.abi;
   }
 }
 
@@ -164,7 +176,7 @@ Result<Id*> adopt(Id& listener, rdma_cm_id* native) {
   id->abi.context = listener.abi.context;
   id->abi.ps = listener.abi.ps;
   id->abi.qp_type = native->qp_type;
-  auto ready = renew_protocol(*id);
+  auto ready = make_protocol(*id);
   rdma_event_channel* own = EventChannel::from(id->abi.channel).native.get();
   if (ready && listener.sync && native_rdma_migrate_id(native, own) != 0) ready = Error{errno};
   if (!ready) {
@@ -175,6 +187,7 @@ Result<Id*> adopt(Id& listener, rdma_cm_id* native) {
   id->owner = Owner::kNative;
   native->context = id.get();
   show_place(*id, *native);
+  show_objects(*id, *native);
   return id.release();
 }
 
@@ -205,6 +218,7 @@ Result<HeldEvent*> translate(const rdma_cm_event& event) {
   } else {
     held->abi.id = &counted.abi;
     show_place(counted, *event.id);
+    show_objects(counted, *event.id);
   }
   report(counted);
   return held.release();

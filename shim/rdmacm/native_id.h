@@ -19,24 +19,29 @@ rdma_event_channel* open_native_channel();
 bool may_be_native(const Id& id, int error);
 /// Gives an identifier that has no address one on a native device, and it is native. Errors: the library's.
 Result<void> bind_native(Id& id, sockaddr* address);
-/// The wildcard's other half: a port that is ours already is taken there as well. EADDRINUSE: it is another program's.
+/// The wildcard's other half: a port that is ours already is taken there as well. EADDRINUSE, EADDRNOTAVAIL: it is
+/// taken there.
 Result<void> bind_native_too(Id& id, const SocketAddress& address);
 /// Starts a resolution, and the identifier is native. Errors: the library's.
 Result<void> resolve_native(Id& id, sockaddr* source, sockaddr* destination, int timeout_ms);
+/// Its events come on the other channel from now on, those that wait too.
+Result<void> migrate_native(Id& id, EventChannel& target);
 /// What stands behind the identifier goes, with its events.
 void drop_native(Id& id);
 
 /// What the program has hung at the identifier, for the library to see; and what the library has made, for the program.
-void lend_objects(Id& id);
-void show_objects(Id& id);
+/// Other threads may be in calls of the same identifier.
+void lend_objects(Id& id, rdma_cm_id& native);
+void show_objects(Id& id, rdma_cm_id& native);
 
 /// A call of the library on what stands behind `id`: call(native) is 0, or -1 and errno.
 template <class Call>
 Result<void> on_native(Id& id, Call&& call) {
-  lend_objects(id);
+  rdma_cm_id& native = *id.native;
+  lend_objects(id, native);
   native::InsideFabric native_devices_only;
-  int error = call(id.native) == 0 ? 0 : errno;
-  show_objects(id);
+  int error = call(&native) == 0 ? 0 : errno;
+  show_objects(id, native);
   if (error) return Error{error};
   return {};
 }

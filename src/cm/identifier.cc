@@ -35,6 +35,13 @@ Result<void> Identifier::bind(SocketAddress& address, const Socket::Options& opt
   return {};
 }
 
+void Identifier::unbind() {
+  if (Manager::current() != &manager_) return;
+  Hold hold(manager_);
+  if (port_number_) manager_.unwatch(std::exchange(port_number_, 0), *port_);
+  port_.reset();
+}
+
 Result<uint16_t> Identifier::take_ephemeral_port() {
   if (Manager::current() != &manager_) return Error{EBADF};
   Hold hold(manager_);

@@ -47,6 +47,8 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
 
   /// Takes a port. Errors: of bind_port.
   Result<void> bind(SocketAddress& address, const Socket::Options& options);
+  /// Gives it back. Not when it listens or is connected.
+  void unbind();
   /// Takes a number that only connects.
   Result<uint16_t> take_ephemeral_port();
   /// How many requests may wait for the program.
