@@ -9,6 +9,7 @@
 #include <infiniband/verbs_newer.h>
 #include <rdma/ib_user_sa.h>
 #include <rdma/ib_user_verbs.h>
+#include <verbatim/verbatim.h>
 
 #undef ibv_get_device_list
 #undef ibv_query_port

@@ -13,6 +13,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/fault_guard.h"
+
 namespace vb {
 
 namespace {
@@ -108,6 +110,29 @@ bool safe_copy(void* to, const void* from, size_t size) {
     }
   }
   return pipe_copy(to, from, size);
+}
+
+namespace {
+
+/// `foreign` is the end that may be missing, and how it is accessed.
+bool copy_one_end(void* to, const void* from, size_t size, const void* foreign, fault_guard::Access access) {
+  const bool guarded = fault_guard::covers(foreign, size, access);
+  if (!(guarded ? fault_guard::copy(to, from, size) : safe_copy(to, from, size))) {
+    fault_guard::forget(foreign, size);
+    return false;
+  }
+  if (!guarded) fault_guard::remember(foreign, size, access);
+  return true;
+}
+
+}  // namespace
+
+bool safe_read(void* to, const void* from, size_t size) {
+  return copy_one_end(to, from, size, from, fault_guard::Access::kRead);
+}
+
+bool safe_write(void* to, const void* from, size_t size) {
+  return copy_one_end(to, from, size, to, fault_guard::Access::kWrite);
 }
 
 bool bring_in(const void* at, size_t size, bool writable) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Access to memory that may not be there. The kernel touches it for us: a bad address is a result, never a signal.
+// Access to memory that may not be there: a bad address is a result, never a signal. The kernel touches the memory for
+// us, or we do so under a guard (fault_guard.h) when the kernel has done it before.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,10 @@ namespace vb {
 /// Copies like memcpy, from and to memory that may be missing or protected. False: some of it was; what could be copied
 /// before may have been. One system call, two where the system forbids process_vm_writev. Thread safe.
 bool safe_copy(void* to, const void* from, size_t size);
+/// The same where only the memory that is read, or written, may be missing. Without a system call when that is some few
+/// pages in use (docs/memory.md). Thread safe.
+bool safe_read(void* to, const void* from, size_t size);
+bool safe_write(void* to, const void* from, size_t size);
 
 /// Whether every byte may be read (and written) now; brings the pages in. Thread safe.
 bool bring_in(const void* at, size_t size, bool writable);

@@ -6,6 +6,7 @@
 
 #include "transport/helper.h"
 #include "transport/lane.h"
+#include "transport/placement.h"
 #include "transport/router.h"
 
 namespace vb {
@@ -13,7 +14,8 @@ namespace vb {
 struct Engine {
   Lane lane;
   Router router{lane};
-  Helper helper{lane, router};
+  Placement placement{numa::topology()};
+  Helper helper{lane, router, placement};
 };
 
 extern std::atomic<Engine*> current_engine;

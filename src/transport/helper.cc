@@ -59,6 +59,7 @@ void* Helper::main(void* self) {
 
 void Helper::run() {
   ask_for_short_slice();
+  placement_.helper_is_here();
   while (!lane_.closed()) {
     if (somebody_polls()) {
       stand_by();

@@ -6,13 +6,14 @@
 
 #include <atomic>
 
+#include "transport/placement.h"
 #include "transport/router.h"
 
 namespace vb {
 
 class Helper {
  public:
-  Helper(Lane& lane, Router& router) : lane_(lane), router_(router) {}
+  Helper(Lane& lane, Router& router, Placement& placement) : lane_(lane), router_(router), placement_(placement) {}
 
   /// Starts the thread, all signals blocked. EAGAIN: the system allows no more threads.
   Result<void> start();
@@ -40,6 +41,7 @@ class Helper {
 
   Lane& lane_;
   Router& router_;
+  Placement& placement_;
   pthread_t thread_{};
   uint32_t seen_polls_ = 0;
   uint64_t last_tick_ns_ = 0;

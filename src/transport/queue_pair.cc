@@ -88,7 +88,7 @@ bool QueuePair::gather(SendWqe& wqe, unsigned char* at) {
     const unsigned char* from = wqe.exposed()[i]->host(sge.addr);
     if (!wqe.may_fault) {
       memcpy(at, from, sge.length);
-    } else if (!safe_copy(at, from, sge.length)) {
+    } else if (!safe_read(at, from, sge.length)) {
       return false;
     }
     at += sge.length;
@@ -103,7 +103,7 @@ bool copy_some(unsigned char*& at, uint64_t& room, std::span<const unsigned char
   size_t size = std::min<uint64_t>(room, part.size());
   if (!may_fault) {
     memcpy(at, part.data(), size);
-  } else if (!safe_copy(at, part.data(), size)) {
+  } else if (!safe_write(at, part.data(), size)) {
     return false;
   }
   at += size;

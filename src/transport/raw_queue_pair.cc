@@ -31,7 +31,7 @@ bool copy_out(const std::vector<iovec>& parts, bool may_fault, size_t offset, un
     const auto* from = static_cast<const unsigned char*>(part.iov_base) + offset;
     if (!may_fault) {
       std::copy_n(from, length, to);
-    } else if (!safe_copy(to, from, length)) {
+    } else if (!safe_read(to, from, length)) {
       return false;
     }
     to += length;

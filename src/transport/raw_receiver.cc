@@ -26,7 +26,7 @@ class Pieces {
       const size_t part = std::min(size, first_.size());
       if (!may_fault) {
         std::copy_n(first_.data(), part, to);
-      } else if (!safe_copy(to, first_.data(), part)) {
+      } else if (!safe_write(to, first_.data(), part)) {
         return false;
       }
       first_ = first_.subspan(part);

@@ -337,7 +337,7 @@ bool Requester::scatter(SendWqe& wqe, const unsigned char* data, size_t size) {
     unsigned char* to = wqe.exposed()[i]->host(sge.addr);
     if (!wqe.exposed()[i]->may_fault) {
       memcpy(to, data, part);
-    } else if (!safe_copy(to, data, part)) {
+    } else if (!safe_write(to, data, part)) {
       return false;
     }
     data += part;

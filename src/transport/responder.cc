@@ -155,7 +155,7 @@ bool Responder::copy_in(std::span<const unsigned char> payload) {
   for (const Segment& segment : segments_) {
     if (!segment.region->may_fault) {
       memcpy(segment.address, payload.data(), segment.length);
-    } else if (!safe_copy(segment.address, payload.data(), segment.length)) {
+    } else if (!safe_write(segment.address, payload.data(), segment.length)) {
       return false;
     }
     payload = payload.subspan(segment.length);
@@ -209,7 +209,7 @@ Responder::Outcome Responder::execute_read(const Packet& packet, Operation* oper
   const unsigned char* from = packet.length ? segments_[0].address : nullptr;
   if (from && segments_[0].region->may_fault) {  // An answer that was begun cannot be taken back: fetched before.
     unsigned char* fetched = qp_.config.lane->scratch(packet.length);
-    if (!safe_copy(fetched, from, packet.length)) return refuse_fault(packet, false);
+    if (!safe_read(fetched, from, packet.length)) return refuse_fault(packet, false);
     from = fetched;
   }
   unsigned char* body = answer(packet.header.msn, Kind::kReadResponse, packet.length);

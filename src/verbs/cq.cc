@@ -4,6 +4,7 @@
 #include "transport/engine.h"
 #include "verbs/async_events.h"
 #include "verbs/limits.h"
+#include "verbs/placement.h"
 
 namespace vb {
 
@@ -76,6 +77,8 @@ Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
   pthread_mutex_init(&cq->abi.mutex, nullptr);
   pthread_cond_init(&cq->abi.cond, nullptr);
   if (attr.channel) use_channel(CompChannel::from(attr.channel), 1);
+  cq->node = node_of_vector(attr.comp_vector);
+  want_node(cq->node);
   ++context.uses;
   return cq.release();
 }
@@ -99,6 +102,7 @@ Result<void> destroy_cq(Cq& cq) {
   pthread_mutex_destroy(&cq.abi.mutex);
   pthread_cond_destroy(&cq.abi.cond);
   Pd* parent = cq.parent_domain;
+  unwant_node(cq.node);
   delete &cq;
   if (parent) --parent->uses;  // its allocator took the ring back just now
   release(context);

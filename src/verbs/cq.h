@@ -25,6 +25,7 @@ struct Cq {
   unsigned events_sent = 0;  ///< completion events handed to the program, guarded by abi.mutex
   unsigned async_sent = 0;   ///< asynchronous events handed to the program, guarded by abi.mutex
   Pd* parent_domain = nullptr;
+  int node = -1;          ///< of its completion vector (placement.h)
   uint64_t wc_flags = 0;  ///< the fields asked for at creation
   bool single_threaded = false;
   SpinLock polling;             ///< held from start_poll to end_poll, unless single_threaded

@@ -77,13 +77,13 @@ Result<Mr*> reg_dm_mr(Pd& pd, Dm& dm, uint64_t offset, size_t length, unsigned a
 
 Result<void> memcpy_to_dm(Dm& dm, uint64_t offset, const void* from, size_t length) {
   if (!copyable(*dm.memory, offset, length)) return Error{EINVAL};
-  if (!safe_copy(dm.memory->at() + offset, from, length)) return Error{EFAULT};
+  if (!safe_read(dm.memory->at() + offset, from, length)) return Error{EFAULT};
   return {};
 }
 
 Result<void> memcpy_from_dm(void* to, Dm& dm, uint64_t offset, size_t length) {
   if (!copyable(*dm.memory, offset, length)) return Error{EINVAL};
-  if (!safe_copy(to, dm.memory->at() + offset, length)) return Error{EFAULT};
+  if (!safe_write(to, dm.memory->at() + offset, length)) return Error{EFAULT};
   return {};
 }
 

@@ -5,6 +5,9 @@
 
 #include <memory>
 
+#include "base/log.h"
+#include "verbs/placement.h"
+
 namespace vb {
 namespace {
 
@@ -45,6 +48,11 @@ Result<void> dealloc_dmah(Dmah& dmah) {
 void keep_hints(Mr& mr, Dmah& dmah) {
   ++dmah.uses;
   mr.dmah = &dmah;
+  if (!(dmah.hints.comp_mask & IBV_DMAH_INIT_ATTR_MASK_CPU_ID)) return;
+  // A CPU that is configured but not there has no node: a hint that cannot be followed is no error.
+  if (!place_mr(mr, static_cast<int>(dmah.hints.cpu_id), -1)) {
+    log(LogLevel::info, "CPU %u of a DMA handle is on no node", dmah.hints.cpu_id);
+  }
 }
 
 void drop_hints(Mr& mr) {

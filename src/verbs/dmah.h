@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// ibv_dmah: where the program would like a region's DMA to go. Nothing here does DMA: the hints are kept, for whoever
-// asks for them.
+// ibv_dmah: where the program would like a region's DMA to go. Nothing here does DMA: the CPU says where the region is
+// at home (placement.h), the other hints are kept, for whoever asks for them.
 #pragma once
 
 #include <infiniband/verbs.h>

@@ -5,9 +5,11 @@
 
 #include <memory>
 
+#include "base/fault_guard.h"
 #include "transport/engine.h"
 #include "verbs/dmah.h"
 #include "verbs/mappings.h"
+#include "verbs/placement.h"
 #include "verbs/share.h"
 
 namespace vb {
@@ -37,6 +39,7 @@ Result<void> describe(MemoryRegion& region, uint64_t start, size_t length, uint6
   region.iova = (access & IBV_ACCESS_ZERO_BASED) ? 0 : iova;
   region.access = access & kKnownAccess;
   region.may_fault = region.on_demand;
+  if (region.on_demand) fault_guard::install();
   return {};
 }
 
@@ -143,6 +146,7 @@ Result<void> dereg_mr(Mr& mr) {
   Context::from(mr.abi.context).share->remove(mr.abi.handle);
   --Pd::from(mr.abi.pd).uses;
   drop_hints(mr);
+  forget_placement(mr);
   delete &mr;
   return {};
 }
@@ -161,6 +165,9 @@ Result<Mr*> import_mr(Pd& pd, uint32_t handle) {
   return mr;
 }
 
-void unimport_mr(Mr& mr) { delete &mr; }
+void unimport_mr(Mr& mr) {
+  forget_placement(mr);
+  delete &mr;
+}
 
 }  // namespace vb

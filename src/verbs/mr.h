@@ -21,10 +21,18 @@ struct SharedRegion {
   uint64_t length = 0;
 };
 
+/// What a program said of a region's home, and what came of it (placement.h).
+struct MrPlacement {
+  int cpu = -1, node = -1;
+  int pages = 0;  ///< verbatim_pages
+  int pages_errno = 0;
+};
+
 struct Mr {
   ibv_mr abi{};
   std::shared_ptr<SharedRegion> shared = std::make_shared<SharedRegion>();
   Dmah* dmah = nullptr;  ///< with the hints that it was registered with
+  MrPlacement placement;
 
   MemoryRegion& region() { return *shared->region; }
   static Mr& from(ibv_mr* mr) { return *reinterpret_cast<Mr*>(mr); }

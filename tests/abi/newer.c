@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <verbatim/verbatim.h>
 
 #define CHECK(condition)                                                                      \
   do {                                                                                        \
@@ -72,6 +73,20 @@ static void use_speed_and_names(struct end* end) {
   CHECK(strcmp(ibv_event_type_str(IBV_EVENT_DEVICE_SPEED_CHANGE), "unknown") != 0);
 }
 
+/// On one node there is nothing to choose: the decisions say so. On several, a region at home on the node of CPU 0 has
+/// its pages and the helper there.
+static void see_placed(struct end* end, const struct ibv_mr* mr, int cpu) {
+  struct verbatim_placement placement;
+  struct verbatim_progress progress;
+  CHECK(verbatim_query_mr_placement(mr, &placement) == 0 && verbatim_query_progress(end->context, &progress) == 0);
+  CHECK(placement.cpu == cpu && placement.node >= 0 && CPU_COUNT(&progress.cpus) > 0 && progress.nodes >= 1);
+  if (progress.nodes == 1) {
+    CHECK(placement.pages == VERBATIM_PAGES_ONE_NODE && !progress.confined);
+  } else if (placement.pages != VERBATIM_PAGES_REFUSED) {
+    CHECK(placement.pages == VERBATIM_PAGES_PREFER_NODE && placement.pages_errno == 0 && progress.confined);
+  }
+}
+
 static void use_dma_handles(struct end* end) {
   struct ibv_dmah_init_attr hints = {.comp_mask = IBV_DMAH_INIT_ATTR_MASK_CPU_ID | IBV_DMAH_INIT_ATTR_MASK_TPH_MEM_TYPE,
                                      .cpu_id = 0,
@@ -89,6 +104,7 @@ static void use_dma_handles(struct end* end) {
   struct ibv_dmah_init_attr kept = {0};
   CHECK(verbatim_query_mr_hints(mr, &kept) == 0 && kept.comp_mask == hints.comp_mask && kept.cpu_id == 0);
   CHECK(kept.tph_mem_type == IBV_TPH_MEM_TYPE_PM);
+  see_placed(end, mr, 0);
   CHECK(verbatim_query_mr_hints(end->mr, &kept) == ENODATA);
   CHECK(ibv_dealloc_dmah(dmah) == EBUSY);
   CHECK(ibv_dereg_mr(mr) == 0 && ibv_dealloc_dmah(dmah) == 0);
@@ -96,6 +112,34 @@ static void use_dma_handles(struct end* end) {
   CHECK(ibv_alloc_dmah(end->context, &hints) == NULL && errno == EINVAL);
   hints.comp_mask = 1 << 9;
   CHECK(ibv_alloc_dmah(end->context, &hints) == NULL && errno == EOPNOTSUPP);
+}
+
+static void say_where_memory_is_at_home(struct end* end) {
+  struct verbatim_placement placement;
+  memset(end->memory, 1, 4096);
+  CHECK(verbatim_query_mr_placement(end->mr, &placement) == 0 && placement.cpu == -1 && placement.node == -1);
+  CHECK(placement.pages == VERBATIM_PAGES_NO_WISH);
+  CHECK(verbatim_place_mr(end->mr, 0, -1) == 0);
+  see_placed(end, end->mr, 0);
+  CHECK(verbatim_query_mr_placement(end->mr, &placement) == 0);
+  const int node = placement.node;
+  CHECK(verbatim_place_mr(end->mr, -1, node) == 0);
+  see_placed(end, end->mr, -1);
+  CHECK(verbatim_place_mr(end->mr, 1 << 20, -1) == EINVAL && verbatim_place_mr(end->mr, -1, 1 << 20) == EINVAL);
+  CHECK(verbatim_place_mr(end->mr, 0, node + 1) == EINVAL && verbatim_place_mr(end->mr, -2, -1) == EINVAL);
+  see_placed(end, end->mr, -1);  // what was refused has changed nothing
+  struct ibv_mr* all = verbatim_reg_global_mr(end->pd, IBV_ACCESS_LOCAL_WRITE);
+  CHECK(all && verbatim_place_mr(all, 0, -1) == 0 && verbatim_query_mr_placement(all, &placement) == 0);
+  CHECK(placement.node == node && placement.pages != VERBATIM_PAGES_PREFER_NODE && placement.page_node == -1);
+  CHECK(ibv_dereg_mr(all) == 0);
+  CHECK(verbatim_place_mr(end->mr, -1, -1) == 0 && verbatim_query_mr_placement(end->mr, &placement) == 0);
+  CHECK(placement.node == -1 && placement.pages == VERBATIM_PAGES_NO_WISH);
+  struct verbatim_progress progress;
+  CHECK(verbatim_query_progress(end->context, &progress) == 0 && !progress.confined);
+  struct ibv_cq* cq = ibv_create_cq(end->context, 1, NULL, NULL, 1);  // vector 1: the second CPU's node
+  CHECK(cq && verbatim_query_progress(end->context, &progress) == 0);
+  CHECK(progress.confined == (progress.nodes > 1));
+  CHECK(ibv_destroy_cq(cq) == 0 && verbatim_query_progress(end->context, &progress) == 0 && !progress.confined);
 }
 
 static void refuse_wrong_attributes(struct end* end) {
@@ -312,6 +356,7 @@ static void run(int peer, int first) {
   make_memory(&end);
   export_device_memory(&end);
   use_dma_handles(&end);
+  say_where_memory_is_at_home(&end);
   refuse_wrong_attributes(&end);
   use_counters_alone(&end);
   end.qp = make_qp(&end);

@@ -16,6 +16,11 @@ class Newer(unittest.TestCase):
         result = doors.by_launcher(["--device", "vb_lo", doors.program("counters")])
         self.assertEqual((result.returncode, result.stdout), (0, "63 masks\n"), result.stderr)
 
+    def test_placement_is_logged(self):
+        result = doors.by_launcher(["--device", "vb_lo", "--log", "info", doors.program("newer")])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, r"memory region at 0x\w+, length \d+, is at home on node \d+ \(CPU 0\): ")
+
     def test_what_vanished_from_the_headers_is_there_again(self):
         for language in ("c", "cxx"):
             with self.subTest(language=language):

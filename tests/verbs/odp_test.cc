@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Memory that may come and go: on-demand regions, the key for the whole address space, and ordinary regions whose
 // memory was unmapped. `a` owns the memory; `b` reaches it. A bad address is a failed work request, never a signal.
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/pair.h"
@@ -228,6 +230,77 @@ TEST_P(GlobalMrTest, WhereNothingIsMappedAccessFails) {
     reconnect();
   }
   ASSERT_NE(map(memory, PROT_READ | PROT_WRITE), MAP_FAILED);
+}
+
+TEST_P(GlobalMrTest, MemoryThatMovesIsFoundWhereItIs) {
+  for (uint64_t length : {64, 700000}) {
+    SCOPED_TRACE(length);
+    expect_from_b(write(0, length), IBV_WC_SUCCESS);
+    void* elsewhere = mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(elsewhere, MAP_FAILED);
+    uint8_t* old = memory;
+    ASSERT_EQ(mremap(old, kSize, kSize, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere), elsewhere);
+    expect_from_b(write(0, length), IBV_WC_REM_OP_ERR);
+    reconnect();
+    memory = static_cast<uint8_t*>(elsewhere);
+    b().fill(0, length, length + 1);
+    expect_from_b(write(0, length), IBV_WC_SUCCESS);
+    EXPECT_EQ(find_mismatch(std::span<const uint8_t>(memory, length), length + 1), -1);
+  }
+}
+
+TEST_P(GlobalMrTest, MemoryInUseThatVanishesFailsTheNextAccess) {
+  for (int i = 0; i < 200; ++i) expect_from_b(write(0, 64), IBV_WC_SUCCESS);
+  munmap(memory, kSize);
+  expect_from_b(write(0, 64), IBV_WC_REM_OP_ERR);
+  reconnect();
+  ASSERT_NE(map(memory, PROT_READ | PROT_WRITE), MAP_FAILED);
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_POSTED(b().post_recv(recv_wr(5, {at_b.sge(0, 64)})));
+    ASSERT_POSTED(a().post_send(send_wr(1, {sge(0, 64)})));
+    ASSERT_DONE(b().wait_recv(), 5);
+    ASSERT_DONE(a().wait_send(), 1);
+  }
+  ASSERT_EQ(mprotect(memory, kSize, PROT_NONE), 0);
+  ASSERT_POSTED(a().post_send(send_wr(1, {sge(0, 64)})));
+  EXPECT_STATUS(a().wait_send(), 1, IBV_WC_LOC_PROT_ERR);
+}
+
+/// The child's copies of pages are not what the parent's peers write to.
+TEST_P(GlobalMrTest, AfterAForkTheMemoryIsTheParents) {
+  expect_from_b(write(0, 64), IBV_WC_SUCCESS);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    char byte;
+    close(ends[1]);
+    _exit(static_cast<int>(::read(ends[0], &byte, 1)));
+  }
+  close(ends[0]);
+  for (uint64_t length : {64, 700000}) {
+    b().fill(0, length, length + 7);
+    expect_from_b(write(0, length), IBV_WC_SUCCESS);
+    EXPECT_EQ(find_mismatch(std::span<const uint8_t>(memory, length), length + 7), -1);
+  }
+  close(ends[1]);
+  waitpid(child, nullptr, 0);
+}
+
+volatile sig_atomic_t faults_of_the_program = 0;
+
+TEST_P(GlobalMrTest, ABadAddressIsNoBusinessOfTheProgramsHandler) {
+  struct sigaction action {
+  }, before;
+  action.sa_handler = [](int) { faults_of_the_program = faults_of_the_program + 1; };
+  ASSERT_EQ(sigaction(SIGSEGV, &action, &before), 0);
+  const uint64_t nowhere = 0x1000;  // never mapped: the kernel allows nothing below 64 KiB
+  expect_from_b(write_wr(1, {at_b.sge(0, 64)}, nowhere, mr->rkey), IBV_WC_REM_OP_ERR);
+  reconnect();
+  ASSERT_POSTED(a().post_send(send_wr(1, {{nowhere, 64, mr->lkey}})));
+  EXPECT_STATUS(a().wait_send(), 1, IBV_WC_LOC_PROT_ERR);
+  EXPECT_EQ(faults_of_the_program, 0);
+  sigaction(SIGSEGV, &before, nullptr);
 }
 
 TEST_P(GlobalMrTest, GrantsNoMoreThanWasAskedFor) {
