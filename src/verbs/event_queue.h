@@ -23,6 +23,15 @@ class EventQueue {
     return fd_ ? Result<void>() : Error{errno};
   }
   int fd() const { return fd_.get(); }
+  /// Forgets what waits. Whoever comes afterwards gets EBADF; who is blocked stays so, as with any descriptor.
+  void close() {
+    std::deque<Event> forgotten;
+    {
+      std::lock_guard guard(lock_);
+      forgotten.swap(events_);
+    }
+    fd_.reset();
+  }
 
   void push(const Event& event) {
     {

@@ -32,6 +32,31 @@ TEST_F(CmTest, AWaitingThreadCanBeCancelled) {
   EXPECT_EQ(result, PTHREAD_CANCELED);
 }
 
+// Here the promise is more than the kernel's: a program that ends with a thread on its way back to the channel.
+TEST_F(CmTest, WhoComesToADestroyedChannelWaits) {
+  struct Latecomer {
+    rdma_event_channel* channel = rdma_create_event_channel();
+    std::atomic<bool> returned{false};
+  } latecomer;
+  ASSERT_NE(latecomer.channel, nullptr);
+  rdma_destroy_event_channel(latecomer.channel);
+  pthread_t thread;
+  auto come = [](void* argument) -> void* {
+    auto& self = *static_cast<Latecomer*>(argument);
+    rdma_cm_event* event;
+    rdma_get_cm_event(self.channel, &event);
+    self.returned = true;
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, nullptr, come, &latecomer), 0);
+  EXPECT_TRUE(passive.silent());
+  EXPECT_FALSE(latecomer.returned);
+  ASSERT_EQ(pthread_cancel(thread), 0);
+  void* result = nullptr;
+  ASSERT_EQ(pthread_join(thread, &result), 0);
+  EXPECT_EQ(result, PTHREAD_CANCELED);
+}
+
 TEST_F(CmTest, DestroyingWaitsForTheLastAcknowledgement) {
   Id id(active);
   Address address = device_address(7999);
