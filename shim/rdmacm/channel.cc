@@ -75,18 +75,15 @@ Result<EventChannel*> create_channel() {
   return channel.release();
 }
 
+/// The half of real devices stays as long as the rest: a thread may be on its way to it.
 void destroy_channel(EventChannel& channel) {
-  std::unique_ptr<EventChannel> gone(&channel);
+  std::unique_ptr<EventChannel> oldest(&channel);
   Channels& all = channels();
-  {
-    std::lock_guard guard(all.lock);
-    all.ours.erase(&channel);
-  }
-  channel.both.reset();
-  channel.native.reset();
-  channel.queue.close();
   std::lock_guard guard(all.lock);
-  std::swap(gone, all.destroyed[all.next++ % all.destroyed.size()]);
+  all.ours.erase(&channel);
+  channel.queue.close();
+  channel.both.reset();
+  std::swap(oldest, all.destroyed[all.next++ % all.destroyed.size()]);
 }
 
 static bool just_destroyed(const rdma_event_channel* channel) {

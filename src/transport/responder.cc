@@ -28,7 +28,11 @@ bool packet_is_flush(const Packet& packet) { return packet.header.kind == Kind::
 }  // namespace
 
 void Responder::request(const Packet& packet) {
-  if (!expected(packet)) return;
+  if (!expected(packet)) {
+    // Executed already: whoever sends it again has not heard of that.
+    if (qp_.reliable() && before(packet.header.msn, done_)) qp_.config.lane->owe(qp_);
+    return;
+  }
   ++arrived_;
   if (!pipeline_.empty()) {
     hold(packet);

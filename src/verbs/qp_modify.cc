@@ -140,11 +140,21 @@ Result<void> move(Qp& qp, const Device& device, const ibv_qp_attr& attr, int mas
   return change_path(qp, device, attr.ah_attr, guard);
 }
 
+/// What has arrived belongs to the life that ends, or to the one before: the numbers of queue pairs and messages do not
+/// tell it from what comes in the next. Both ends look, and the one that was reset first looks again when it connects.
+void finish_old_life() {
+  constexpr int kPasses = 64;  // others' traffic must not hold us
+  for (int i = 0; i < kPasses && engine().lane.pass() != 0; ++i) {
+  }
+  engine().lane.settle_now();
+}
+
 void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_attr& attr,
            std::unique_lock<Lane>& guard) {
   QueuePair& transport = qp.transport;
   switch (to) {
     case IBV_QPS_RESET:
+      finish_old_life();
       silence(transport, guard);
       transport.detach();
       transport.reset();
@@ -189,6 +199,7 @@ Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
   if (!values_fit(attr, mask)) return Error{EINVAL};
   if (auto fine = check_migration(qp, attr, mask); !fine) return fine;
   if (to == IBV_QPS_RTR && qp.transport.connected() && qp.init.qp_type != kDcInitiator) {
+    finish_old_life();
     qp.transport.path.dest_qpn = attr.dest_qp_num;
     if (auto connected = connect(qp, device, attr); !connected) return connected;
   }
