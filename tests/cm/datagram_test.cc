@@ -14,7 +14,6 @@ class DatagramTest : public CmTest {
   void SetUp() override {
     CmTest::SetUp();
     if (IsSkipped()) return;
-    ibv_qp_init_attr attr{};
     Id probe = resolve(7999, false, RDMA_PS_UDP);
     if (probe.make_qp() != 0 && errno == EOPNOTSUPP) GTEST_SKIP() << "the device has no UD queue pairs";
   }

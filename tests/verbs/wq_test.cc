@@ -123,7 +123,9 @@ TEST_F(WqTest, FramesSpreadByTheirHashAndStayTogether) {
       const ibv_wc wc = poll(cq.get());
       ASSERT_EQ(wc.status, IBV_WC_SUCCESS);
       ASSERT_TRUE(wc.qp_num == first->wq_num || wc.qp_num == second->wq_num);
-      if (again) EXPECT_EQ(wc.qp_num, number) << "the same flow goes the same way";
+      if (again) {
+        EXPECT_EQ(wc.qp_num, number) << "the same flow goes the same way";
+      }
       number = wc.qp_num;
       // What was not used is taken back.
       ibv_wq* idle = number == first->wq_num ? second.get() : first.get();

@@ -156,7 +156,9 @@ Id CmTest::resolve(uint16_t port, bool with_qp, rdma_port_space space) {
   EXPECT_EQ(active.next().type, RDMA_CM_EVENT_ADDR_RESOLVED);
   EXPECT_EQ(rdma_resolve_route(id.get(), 2000), 0) << errno;
   EXPECT_EQ(active.next().type, RDMA_CM_EVENT_ROUTE_RESOLVED);
-  if (with_qp) EXPECT_EQ(id.make_qp(), 0) << errno;
+  if (with_qp) {
+    EXPECT_EQ(id.make_qp(), 0) << errno;
+  }
   return id;
 }
 
