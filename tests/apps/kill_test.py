@@ -14,15 +14,16 @@ ERRORS = r"error|fail|unable|couldn't|unexpected"
 NOTICE_SECONDS = 15
 
 
-def start_endless(suite, program, flags):
-    """A pair that transfers for ever; back when both are in the middle of it."""
+def start_endless(suite, program, flags, period=1):
+    """A pair that transfers for ever; back when both are in the middle of it, `period` seconds before the client prints
+    its next result. A thread of perftest's does that, and crashes if the program has begun to end meanwhile."""
     port = free_port()
-    command = [program, "-F", "--run_infinitely", "-D", "1", "-p", str(port)] + flags
-    server = suite.start(suite.hosts.server, "server", command + ["-d", suite.hosts.server.device])
+    command = [program, "-F", "--run_infinitely", "-p", str(port)] + flags
+    server = suite.start(suite.hosts.server, "server", command + ["-D", "3600", "-d", suite.hosts.server.device])
     server.must_listen(port)
     client = suite.start(suite.hosts.client, "client",
-                         command + ["-d", suite.hosts.client.device, suite.hosts.address])
-    # A result is printed every second: with the first one that counts iterations the transfer is well under way.
+                         command + ["-D", str(period), "-d", suite.hosts.client.device, suite.hosts.address])
+    # With the first result that counts iterations the transfer is well under way.
     under_way = lambda: any(iterations > 0 for _, iterations, _ in judge.perftest_rows(client.text()))
     eventually(lambda: under_way() or not client.running() or not server.running(), 20)
     if not client.running() or not server.running() or not under_way():
@@ -43,7 +44,7 @@ def must_notice(survivor):
 
 
 def kill_one(suite, program, victim, flags):
-    server, client = start_endless(suite, program, flags)
+    server, client = start_endless(suite, program, flags, 1 if victim == "client" else 3)
     dying, survivor = (client, server) if victim == "client" else (server, client)
     dying.kill()
     must_notice(survivor)
