@@ -11,13 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <map>
 
 #include "base/device_name.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "fabric/library.h"
-#include "fabric/region_lock.h"
+#include "fabric/shared_region.h"
 #include "fabric/signal_keeper.h"
 #include "native/inside_fabric.h"
 
@@ -88,6 +87,9 @@ size_t frame_size(const fi_info& info) {
 
 constexpr size_t kReceives = 256;
 constexpr size_t kMostSpent = kReceives / 4;
+constexpr size_t kSomeSpent = kReceives / 16;
+/// Polls that find nothing for each that asks the provider all the same: it may have work of its own.
+constexpr uint32_t kLooksAnyway = 64;
 /// Between receive buffers: of pages each, they would all meet in the same sets of the cache.
 constexpr size_t kSpread = 64;
 
@@ -109,7 +111,7 @@ class OfiEndpoint : public Endpoint {
   std::vector<unsigned char> name() const override;
   Result<Peer> add_peer(std::span<const unsigned char> name) override;
   void remove_peer(Peer peer) override;
-  void peer_died(Peer) override { own_lock_.rescue(); }
+  void peer_died(Peer) override { own_region_.rescue(); }
   int send(Peer peer, Frame& frame) override;
   int read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
            Transfer& transfer) override;
@@ -138,6 +140,7 @@ class OfiEndpoint : public Endpoint {
   int track(ssize_t status, InFlight& operation, bool transfer);
   void complete(InFlight& operation, int error, Sink& sink);
   bool may_enter(Peer peer) const;
+  bool nothing_to_read();
   Receive* as_receive(void* context);
 
   Info info_;
@@ -149,14 +152,17 @@ class OfiEndpoint : public Endpoint {
   std::unique_ptr<unsigned char[]> receive_memory_;
   void* receive_descriptor_ = nullptr;
   std::unique_ptr<Receive[]> receives_;
-  /// Taken, and not posted again yet: that is done when nothing else is to do, or there are many.
+  /// Taken, and not posted again yet: that is done in numbers, best when nothing else is to do.
   std::array<Receive*, kMostSpent> spent_;
   size_t spent_count_ = 0;
   InFlight* oldest_ = nullptr;  ///< in the order of issue
   InFlight** newest_ = &oldest_;
   bool anonymous_errors_ = false;
-  RegionLock own_lock_;                    ///< shared memory only
-  std::map<Peer, RegionLock> peer_locks_;  ///< likewise
+  SharedRegion own_region_;                 ///< shared memory only
+  std::vector<SharedRegion> peer_regions_;  ///< likewise, by peer: the provider counts them from 0
+  /// Whether the completion queue may hold something: all that is posted may complete at once, and a read takes a few.
+  bool unread_ = true;
+  uint32_t idle_polls_ = 0;
   int wait_fd_ = -1;
 };
 
@@ -174,7 +180,7 @@ Result<void> OfiEndpoint::open(Info info, const OpenOptions& options) {
   native::InsideFabric mark;
   SignalKeeper signals;
   auto opened = open_objects(options);
-  if (opened && anonymous_errors_) own_lock_ = RegionLock(text(name()));
+  if (opened && anonymous_errors_) own_region_ = SharedRegion(text(name()));
   return opened ? post_receives() : opened;
 }
 
@@ -244,6 +250,7 @@ Result<void> OfiEndpoint::post_receives() {
 }
 
 int OfiEndpoint::post(Receive& receive) {
+  unread_ = true;
   ssize_t status;
   do {
     status = fi_recv(endpoint_.get(), receive.data, traits_.frame_size, receive_descriptor_, FI_ADDR_UNSPEC,
@@ -268,12 +275,15 @@ Result<Peer> OfiEndpoint::add_peer(std::span<const unsigned char> name) {
   fi_addr_t peer = FI_ADDR_UNSPEC;
   int inserted = fi_av_insert(av_.get(), name.data(), 1, &peer, 0, nullptr);
   if (inserted != 1) return Error{inserted < 0 ? -inserted : EINVAL};
-  if (anonymous_errors_) peer_locks_[peer] = RegionLock(text(name));
+  if (anonymous_errors_) {
+    if (peer >= peer_regions_.size()) peer_regions_.resize(peer + 1);
+    peer_regions_[peer] = SharedRegion(text(name));
+  }
   return Peer{peer};
 }
 
 void OfiEndpoint::remove_peer(Peer peer) {
-  peer_locks_.erase(peer);
+  if (peer < peer_regions_.size()) peer_regions_[peer] = {};
   fi_addr_t address = peer;
   fi_av_remove(av_.get(), &address, 1, 0);
 }
@@ -287,8 +297,7 @@ int OfiEndpoint::send(Peer peer, Frame& frame) {
 
 bool OfiEndpoint::may_enter(Peer peer) const {
   if (!anonymous_errors_) return true;
-  auto found = peer_locks_.find(peer);
-  return own_lock_.passable() && (found == peer_locks_.end() || found->second.passable());
+  return own_region_.passable() && (peer >= peer_regions_.size() || peer_regions_[peer].passable());
 }
 
 int OfiEndpoint::track(ssize_t status, InFlight& operation, bool transfer) {
@@ -360,12 +369,20 @@ OfiEndpoint::Receive* OfiEndpoint::as_receive(void* context) {
   return receive >= receives_.get() && receive < receives_.get() + count ? receive : nullptr;
 }
 
+/// Seen without entering the provider, which would hold up peers that are about to send.
+bool OfiEndpoint::nothing_to_read() {
+  if (unread_ || oldest_ || !own_region_.quiet()) return false;
+  __builtin_ia32_pause();  // two hardware threads of one core may be each other's peers
+  return ++idle_polls_ % kLooksAnyway != 0;
+}
+
 size_t OfiEndpoint::poll(Sink& sink) {
-  if (!endpoint_ || !own_lock_.passable()) return 0;
+  if (!endpoint_ || nothing_to_read() || !own_region_.passable()) return 0;
   fi_cq_msg_entry entries[16];
   ssize_t count = fi_cq_read(cq_.get(), entries, 16);
-  if (count == -FI_EAGAIN) {
-    post_spent();
+  unread_ = count != -FI_EAGAIN;
+  if (!unread_) {
+    if (spent_count_ >= kSomeSpent) post_spent();
     return 0;
   }
   if (count < 0) {

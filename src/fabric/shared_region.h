@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The shared memory region of a libfabric shm endpoint, mapped a second time, to look into it from outside: its spin
+// lock lies in memory that both sides map, so a process that is killed inside leaves it locked, and everybody who
+// enters afterwards spins for ever; and who polls by entering takes the lock's cache line away from who sends.
+#pragma once
+
+#include <pthread.h>
+
+#include <cstdint>
+#include <string>
+
+namespace vb::fabric {
+
+class SharedRegion {
+ public:
+  SharedRegion() = default;
+  /// Of the endpoint with that name. Stays unknown when the region's layout is not one that we know.
+  explicit SharedRegion(const std::string& endpoint);
+  ~SharedRegion();
+  SharedRegion(SharedRegion&& other) noexcept;
+  SharedRegion& operator=(SharedRegion&& other) noexcept;
+
+  /// Whether the lock can be had now, within some microseconds. True when the layout is not known.
+  bool passable() const;
+  /// Frees the lock if it stays locked for long. Only when a process that may hold it is dead.
+  void rescue() const;
+  /// Whether no peer has left anything for this endpoint. Takes nothing away from a peer that is about to. False when
+  /// the layout is not known.
+  bool quiet() const { return known() && commands_->empty() && responses_->empty(); }
+
+ private:
+  /// The head of a circular queue inside the region. Peers write it.
+  struct Queue {
+    uint64_t size;
+    uint64_t mask;
+    uint64_t read;
+    uint64_t written;
+    bool empty() const {
+      return __atomic_load_n(&written, __ATOMIC_ACQUIRE) == __atomic_load_n(&read, __ATOMIC_RELAXED);
+    }
+  };
+
+  bool known() const { return base_ != nullptr; }
+  void forget();
+  const Queue* queue(size_t offset_at) const;
+  pthread_spinlock_t* lock() const;
+
+  unsigned char* base_ = nullptr;
+  size_t size_ = 0;
+  const Queue* commands_ = nullptr;
+  const Queue* responses_ = nullptr;
+};
+
+}  // namespace vb::fabric
