@@ -144,7 +144,7 @@ class Channel : public ListNode<Channel, OnDirty> {
  private:
   /// The first packet of a datagram, and as much of the payload as has come.
   struct Partial {
-    wire::Packet packet;
+    wire::Packet packet{};
     std::vector<unsigned char> payload;
   };
 

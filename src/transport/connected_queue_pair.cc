@@ -136,7 +136,7 @@ void ConnectedQueuePair::bind(Channel* channel) {
   requester.restart_clock();
   for (Early& each : early) {
     std::span<const unsigned char> bytes(each.bytes);
-    wire::Packet packet;
+    wire::Packet packet{};
     if (each.process != channel->process()) continue;
     if (wire::next_packet(bytes, packet)) receive(*channel, packet);
   }

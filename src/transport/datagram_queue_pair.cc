@@ -249,7 +249,7 @@ void DatagramQueuePair::catch_up() {
     Late next = std::move(late_.front());
     late_.pop_front();
     late_bytes_ -= sizeof(Late) + next.payload.size();
-    wire::Packet packet;
+    wire::Packet packet{};
     packet.header = next.header;
     packet.datagram = next.datagram;
     packet.payload = next.payload;

@@ -84,7 +84,7 @@ class Responder {
   struct Operation {
     Responder* responder;              ///< nullptr: abandoned
     std::vector<unsigned char> bytes;  ///< the packet's own copy
-    wire::Packet packet;
+    wire::Packet packet{};
     enum { kWaiting, kMoving, kRelayed } state = kWaiting;
     bool pull = false;
     bool has_receive = false;

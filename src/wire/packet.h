@@ -188,20 +188,25 @@ class Reader {
   std::span<const unsigned char> rest_;
 };
 
-/// A request or answer, decoded. `payload` points into the frame.
+/// A request or answer, decoded. `payload` points into the frame. next_packet() makes one of every packet that comes:
+/// it is kept small, what only some kinds have shares its place, and nothing is set twice.
 struct Packet {
-  PacketHeader header{};  ///< its kind without kXrc and kDc
-  XrcHeader xrc{};
-  DcHeader dc{};
-  bool is_xrc = false;
-  bool is_dc = false;
-  RdmaHeader rdma{};
-  AtomicHeader atomic{};
-  MaskHeader mask{};
-  DatagramHeader datagram{};
-  uint32_t length = 0;  ///< of the message's data, wherever that is
-  uint32_t piece_count = 0;
-  const unsigned char* pieces = nullptr;  ///< unaligned; read with piece()
+  PacketHeader header;  ///< its kind without kXrc and kDc
+  bool is_xrc;
+  bool is_dc;
+  union {
+    XrcHeader xrc;  ///< if is_xrc
+    DcHeader dc;    ///< if is_dc
+  };
+  union {
+    DatagramHeader datagram;
+    AtomicHeader atomic;
+    RdmaHeader rdma;
+  };
+  MaskHeader mask;  ///< of masked atomics
+  uint32_t length;  ///< of the message's data, wherever that is
+  uint32_t piece_count;
+  const unsigned char* pieces;  ///< unaligned; read with piece()
   std::span<const unsigned char> payload;
   std::span<const unsigned char> source;  ///< the whole packet as it came
 
@@ -221,7 +226,7 @@ struct Packet {
   }
 };
 
-/// Takes the next packet off `frame`. False: the frame is malformed.
+/// Takes the next packet off `frame`. False: the frame is malformed, and `packet` is nothing.
 bool next_packet(std::span<const unsigned char>& frame, Packet& packet);
 
 }  // namespace vb::wire
