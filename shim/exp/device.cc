@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "exp/door.h"
+#include "verbs/ec.h"
+#include "verbs/indirect_mr.h"
 #include "verbs/limits.h"
 
 namespace vb::exp {
@@ -28,7 +30,8 @@ void fill_capabilities(const ibv_device_attr_ex& now, ibv_exp_device_attr& attr)
   add(flags & IBV_DEVICE_MANAGED_FLOW_STEERING, IBV_EXP_DEVICE_MANAGED_FLOW_STEERING);
   add(flags & IBV_DEVICE_RAW_IP_CSUM, IBV_EXP_DEVICE_RX_CSUM_IP_PKT | IBV_EXP_DEVICE_RX_CSUM_TCP_UDP_PKT);
   all |= IBV_EXP_DEVICE_ODP | IBV_EXP_DEVICE_DC_TRANSPORT | IBV_EXP_DEVICE_EXT_ATOMICS |
-         IBV_EXP_DEVICE_EXT_MASKED_ATOMICS | IBV_EXP_DEVICE_MR_ALLOCATE | IBV_EXP_DEVICE_PHYSICAL_RANGE_MR;
+         IBV_EXP_DEVICE_EXT_MASKED_ATOMICS | IBV_EXP_DEVICE_MR_ALLOCATE | IBV_EXP_DEVICE_PHYSICAL_RANGE_MR |
+         IBV_EXP_DEVICE_EC_OFFLOAD | IBV_EXP_DEVICE_UMR | IBV_EXP_DEVICE_UMR_FIXED_SIZE | IBV_EXP_DEVICE_NOP;
   attr.exp_device_cap_flags = all;
 }
 
@@ -96,7 +99,10 @@ constexpr Part kParts[] = {
     {IBV_EXP_DEVICE_ATTR_INLINE_RECV_SZ, [](auto&, auto& attr) { attr.inline_recv_sz = 0; }},
     {IBV_EXP_DEVICE_ATTR_RSS_TBL_SZ, [](auto&, auto& attr) { attr.max_rss_tbl_sz = 0; }},
     {IBV_EXP_DEVICE_ATTR_EXT_ATOMIC_ARGS, fill_ext_atomics},
-    {IBV_EXP_DEVICE_ATTR_UMR, [](auto&, auto& attr) { attr.umr_caps = {}; }},
+    {IBV_EXP_DEVICE_ATTR_UMR,  // pieces are of regions that have memory, in one dimension
+     [](auto&, auto& attr) {
+       attr.umr_caps = {kMaxIndirectBlocks, kMaxInlineBlocks, 1, 1};
+     }},
     {IBV_EXP_DEVICE_ATTR_ODP, fill_odp},
     {IBV_EXP_DEVICE_ATTR_MAX_DCT, [](auto&, auto& attr) { attr.max_dct = kMaxDct; }},
     {IBV_EXP_DEVICE_ATTR_MAX_CTX_RES_DOMAIN, [](auto&, auto& attr) { attr.max_ctx_res_domain = kMaxPd; }},
@@ -106,12 +112,16 @@ constexpr Part kParts[] = {
     {IBV_EXP_DEVICE_ATTR_MP_RQ, [](auto&, auto& attr) { attr.mp_rq_caps = {}; }},
     {IBV_EXP_DEVICE_ATTR_VLAN_OFFLOADS,
      [](auto&, auto& attr) { attr.wq_vlan_offloads_cap = IBV_EXP_RECEIVE_WQ_CVLAN_STRIP; }},
-    {IBV_EXP_DEVICE_ATTR_EC_CAPS, [](auto&, auto& attr) { attr.ec_caps = {}; }},
+    {IBV_EXP_DEVICE_ATTR_EC_CAPS,
+     [](auto&, auto& attr) {
+       attr.ec_caps = {kMaxEcData, kMaxEcInFlight};
+     }},
     {IBV_EXP_DEVICE_ATTR_MASKED_ATOMICS, fill_masked_atomics},
     {IBV_EXP_DEVICE_ATTR_RX_PAD_END_ALIGN, [](auto&, auto& attr) { attr.rx_pad_end_addr_align = 0; }},
     {IBV_EXP_DEVICE_ATTR_TSO_CAPS, fill_tso},
     {IBV_EXP_DEVICE_ATTR_PACKET_PACING_CAPS, fill_pacing},
-    {IBV_EXP_DEVICE_ATTR_EC_GF_BASE, [](auto&, auto& attr) { attr.ec_w_mask = 0; }},
+    {IBV_EXP_DEVICE_ATTR_EC_GF_BASE,  // bit w-1 for the field of w bits
+     [](auto&, auto& attr) { attr.ec_w_mask = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 7; }},
     {IBV_EXP_DEVICE_ATTR_OOO_CAPS, [](auto&, auto& attr) { attr.ooo_caps = {}; }},
     {IBV_EXP_DEVICE_ATTR_SW_PARSING_CAPS, [](auto&, auto& attr) { attr.sw_parsing_caps = {}; }},
     {IBV_EXP_DEVICE_ATTR_ODP_MAX_SIZE, [](auto&, auto& attr) { attr.odp_mr_max_size = kMaxMrSize; }},
@@ -124,7 +134,7 @@ constexpr Part kParts[] = {
 /// The second word of bits is there only if the last bit of the first asks for it.
 void fill_second(const ibv_device_attr_ex& now, ibv_exp_device_attr& attr) {
   attr.comp_mask_2 &= IBV_EXP_DEVICE_ATTR_UMR_FIXED_SIZE_CAPS | IBV_EXP_DEVICE_ATTR_PCI_ATOMIC_CAPS;
-  if (attr.comp_mask_2 & IBV_EXP_DEVICE_ATTR_UMR_FIXED_SIZE_CAPS) attr.umr_fixed_size_caps = {};
+  if (attr.comp_mask_2 & IBV_EXP_DEVICE_ATTR_UMR_FIXED_SIZE_CAPS) attr.umr_fixed_size_caps = {kMaxMrSize};
   if (attr.comp_mask_2 & IBV_EXP_DEVICE_ATTR_PCI_ATOMIC_CAPS) {
     attr.pci_atomic_caps = {now.pci_atomic_caps.fetch_add, now.pci_atomic_caps.swap, now.pci_atomic_caps.compare_swap};
   }

@@ -17,6 +17,7 @@ void overlay_cqs(verbs_context_exp& table);
 void overlay_dcts(verbs_context_exp& table);
 void overlay_device(verbs_context_exp& table);
 void overlay_device_memory(verbs_context_exp& table);
+void overlay_erasure_coding(verbs_context_exp& table);
 void overlay_environment(verbs_context_exp& table);
 void overlay_flows(verbs_context_exp& table);
 void overlay_interfaces(verbs_context_exp& table);
@@ -24,6 +25,7 @@ void overlay_posting(verbs_context_exp& table);
 void overlay_qps(verbs_context_exp& table);
 void overlay_regions(verbs_context_exp& table);
 void overlay_srqs(verbs_context_exp& table);
+void overlay_umr(verbs_context_exp& table);
 void overlay_work_queues(verbs_context_exp& table);
 
 /// Says once that something is not supported, and why. EOPNOTSUPP.

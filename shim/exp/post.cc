@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Posting sends.
-#include "verbs/post.h"
-
-#include "exp/door.h"
+#include "exp/umr.h"
+#include "verbs/indirect_mr.h"
 
 namespace vb::exp {
 namespace {
@@ -15,6 +14,8 @@ unsigned flags_of(uint64_t flags) {
   return static_cast<unsigned>(flags & kPlain) | ((flags & IBV_EXP_SEND_IP_CSUM) ? unsigned{IBV_SEND_IP_CSUM} : 0);
 }
 
+}  // namespace
+
 ibv_send_wr head_of(const ibv_exp_send_wr& wr) {
   ibv_send_wr now{};
   now.wr_id = wr.wr_id;
@@ -26,6 +27,8 @@ ibv_send_wr head_of(const ibv_exp_send_wr& wr) {
   now.qp_type.xrc.remote_srqn = wr.qp_type.xrc.remote_srqn;
   return now;
 }
+
+namespace {
 
 int put_bind(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
   const ibv_exp_mw_bind_info& info = wr.bind_mw.bind_info;
@@ -84,6 +87,9 @@ int put_request(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
     case IBV_EXP_WR_TSO: return put_tso(qp, wqe, wr);
     case IBV_EXP_WR_EXT_MASKED_ATOMIC_CMP_AND_SWP:
     case IBV_EXP_WR_EXT_MASKED_ATOMIC_FETCH_AND_ADD: return put_masked(qp, wqe, wr);
+    case IBV_EXP_WR_UMR_FILL:
+    case IBV_EXP_WR_UMR_INVALIDATE: return put_umr(qp, wqe, wr);
+    case IBV_EXP_WR_NOP: return put_nop(qp, wqe, head_of(wr));
     default: break;
   }
   if (wr.exp_opcode <= IBV_EXP_WR_SEND_WITH_INV) return put_plain(qp, wqe, wr);

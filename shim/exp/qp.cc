@@ -4,6 +4,7 @@
 
 #include "exp/door.h"
 #include "exp/wq.h"
+#include "verbs/indirect_mr.h"
 #include "verbs/raw_qp.h"
 
 namespace vb::exp {
@@ -12,16 +13,19 @@ namespace {
 /// Operands of masked atomics: programs ask for room for all four at once.
 constexpr uint32_t kMaxAtomicArg = 4 * sizeof(uint64_t);
 
+/// What they allow is allowed without them.
+constexpr uint32_t kFlags = IBV_EXP_QP_CREATE_UMR;
+
 bool has(const ibv_exp_qp_init_attr& attr, uint32_t bit) { return (attr.comp_mask & bit) != 0; }
 
 /// EINVAL: not known. EOPNOTSUPP: known, and not offered.
 Result<void> check(const ibv_exp_qp_init_attr& attr) {
   if (has(attr, ~uint32_t{IBV_EXP_QP_INIT_ATTR_RESERVED1 - 1})) return Error{EINVAL};
   const uint32_t flags = has(attr, IBV_EXP_QP_INIT_ATTR_CREATE_FLAGS) ? attr.exp_create_flags : 0;
-  if (flags) return refuse<"ibv_exp_qp_init_attr.exp_create_flags">();
+  if (flags & ~kFlags) return refuse<"ibv_exp_qp_init_attr.exp_create_flags">();
   if (has(attr, IBV_EXP_QP_INIT_ATTR_QPG) && attr.qpg.qpg_type != IBV_EXP_QPG_NONE)
     return refuse<"a group of queue pairs">();
-  if (has(attr, IBV_EXP_QP_INIT_ATTR_MAX_INL_KLMS) && attr.max_inl_send_klms) return refuse<"UMR">();
+  if (has(attr, IBV_EXP_QP_INIT_ATTR_MAX_INL_KLMS) && attr.max_inl_send_klms > kMaxInlineBlocks) return Error{EINVAL};
   if (has(attr, IBV_EXP_QP_INIT_ATTR_PEER_DIRECT) && attr.peer_direct_attrs) {
     return refuse<"a queue pair for a peer device">();
   }

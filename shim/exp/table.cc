@@ -46,12 +46,14 @@ void vb::door::fill_experimental(Context& context) {
   exp::overlay_device(table);
   exp::overlay_device_memory(table);
   exp::overlay_environment(table);
+  exp::overlay_erasure_coding(table);
   exp::overlay_flows(table);
   exp::overlay_interfaces(table);
   exp::overlay_posting(table);
   exp::overlay_qps(table);
   exp::overlay_regions(table);
   exp::overlay_srqs(table);
+  exp::overlay_umr(table);
   exp::overlay_work_queues(table);
   table.sz = sizeof table;
   context.abi._ABI_placeholder3 |= VERBS_CONTEXT_EXP;

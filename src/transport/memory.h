@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "fabric/endpoint.h"
+#include "transport/indirect.h"
 
 namespace vb {
 
@@ -54,10 +55,12 @@ struct MemoryRegion : MemoryKey {
   uint32_t windows = 0;       ///< bound to it
   /// Pages may be missing: copies go through the kernel (base/safe_copy.h), and a bad address is a failed access.
   bool may_fault = false;
-  bool on_demand = false;  ///< may_fault for good: on-demand and global regions
+  bool on_demand = false;  ///< may_fault for good: on-demand and global regions, and those of other regions' pieces
   uint32_t epoch = 0;      ///< when it was last looked at (MemoryTable::epoch)
   /// What is written to a null region goes there. It is looked at anew with every access.
   MemoryRegion* sink = nullptr;
+  /// It has no memory of its own but stands for pieces of other regions': what its addresses lead to (indirect.h).
+  std::unique_ptr<IndirectLayout> layout;
   std::shared_ptr<void> backing;  ///< memory that lives as long as its regions: device memory, a mapped dma-buf
   struct Exposure {
     fabric::Endpoint* endpoint;

@@ -38,6 +38,8 @@ inline ibv_wc_opcode completion(uint8_t opcode) {
     case kMaskedCompareSwapOpcode: return static_cast<ibv_wc_opcode>(kMaskedCompareSwapCompletion);
     case kMaskedFetchAddOpcode: return static_cast<ibv_wc_opcode>(kMaskedFetchAddCompletion);
     case kFlushOpcode: return static_cast<ibv_wc_opcode>(kFlushCompletion);
+    case kFillOpcode:
+    case kUnfillOpcode: return static_cast<ibv_wc_opcode>(kFillCompletion);
     default: return IBV_WC_SEND;
   }
 }

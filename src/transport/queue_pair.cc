@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/safe_copy.h"
 #include "transport/lane.h"
 #include "transport/opcodes.h"
 
@@ -77,7 +76,7 @@ bool QueuePair::resolve_sges(SendWqe& wqe, unsigned access) {
   return true;
 }
 
-bool QueuePair::gather(SendWqe& wqe, unsigned char* at) {
+bool QueuePair::gather(SendWqe& wqe, unsigned char* at) const {
   if (wqe.is_inline()) {
     memcpy(at, wqe.inline_data(), wqe.length);
     return true;
@@ -88,7 +87,7 @@ bool QueuePair::gather(SendWqe& wqe, unsigned char* at) {
     const unsigned char* from = wqe.exposed()[i]->host(sge.addr);
     if (!wqe.may_fault) {
       memcpy(at, from, sge.length);
-    } else if (!safe_read(at, from, sge.length)) {
+    } else if (!fetch(config.lane->memory, *wqe.exposed()[i], at, from, sge.length)) {
       return false;
     }
     at += sge.length;
@@ -99,11 +98,12 @@ bool QueuePair::gather(SendWqe& wqe, unsigned char* at) {
 namespace {
 
 /// Copies as much of `part` as there is room for, and takes both forward. False: the memory is not there.
-bool copy_some(unsigned char*& at, uint64_t& room, std::span<const unsigned char>& part, bool may_fault) {
+bool copy_some(const MemoryTable& memory, const MemoryRegion& region, unsigned char*& at, uint64_t& room,
+               std::span<const unsigned char>& part) {
   size_t size = std::min<uint64_t>(room, part.size());
-  if (!may_fault) {
+  if (!region.may_fault) {
     memcpy(at, part.data(), size);
-  } else if (!safe_write(at, part.data(), size)) {
+  } else if (!store(memory, region, at, part.data(), size)) {
     return false;
   }
   at += size;
@@ -134,7 +134,7 @@ ibv_wc_status QueuePair::scatter(const ReceiveWqe& receive,
     uint64_t left = receive.sge[i].length;
     unsigned char* at = left ? regions[i]->host(receive.sge[i].addr) : nullptr;
     while (left > 0 && part != parts.end()) {
-      if (!rest.empty() && !copy_some(at, left, rest, regions[i]->may_fault)) return IBV_WC_LOC_PROT_ERR;
+      if (!rest.empty() && !copy_some(config.lane->memory, *regions[i], at, left, rest)) return IBV_WC_LOC_PROT_ERR;
       if (rest.empty() && ++part != parts.end()) rest = *part;
     }
   }

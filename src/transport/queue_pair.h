@@ -154,7 +154,7 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   /// False: one of them grants no access.
   bool resolve_sges(SendWqe& wqe, unsigned access);
   /// Copies what a resolved WR sends to `at`. False: some of it is not there.
-  static bool gather(SendWqe& wqe, unsigned char* at);
+  bool gather(SendWqe& wqe, unsigned char* at) const;
   /// Copies the parts, one after the other, to where a receive WR wants them.
   /// LOC_LEN_ERR: it has too little room. LOC_PROT_ERR: an SGE that is needed
   /// leads nowhere. Then nothing is copied.

@@ -105,10 +105,23 @@ RawQueuePair::Sent RawQueuePair::gather(SendWqe& wqe) {
     if (sge.length == 0) continue;
     const MemoryRegion* region = config.lane->memory.local(sge.lkey, config.pd, sge.addr, sge.length, kLocalRead);
     if (!region) return Sent::kProtection;
-    parts_.push_back({region->host(sge.addr), sge.length});
     wqe.may_fault |= region->may_fault;
+    if (!region->layout) {
+      parts_.push_back({region->host(sge.addr), sge.length});
+    } else if (!add_pieces(*region, sge)) {
+      return Sent::kProtection;
+    }
   }
   return Sent::kDone;
+}
+
+/// Of a key that stands for pieces of other regions.
+bool RawQueuePair::add_pieces(const MemoryRegion& region, const ibv_sge& sge) {
+  std::vector<RealPiece> pieces;
+  if (!resolve_indirect(config.lane->memory, region, region.host(sge.addr), sge.length, kLocalRead, pieces))
+    return false;
+  for (const RealPiece& piece : pieces) parts_.push_back({piece.at, piece.size});
+  return true;
 }
 
 /// An interface that is down takes frames and loses them, as an adapter without a link does.

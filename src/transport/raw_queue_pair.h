@@ -75,6 +75,7 @@ class RawQueuePair final : public QueuePair, private RawReceiver::Owner {
   bool receives_frames() const override { return can_receive() && !mute; }
   void receive_failed() override;
   Sent gather(SendWqe& wqe);
+  bool add_pieces(const MemoryRegion& region, const ibv_sge& sge);
   Sent send(SendWqe& wqe);
   Sent send_large(SendWqe& wqe);
   Sent submit(const iovec* parts, size_t count);

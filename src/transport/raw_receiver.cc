@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/safe_copy.h"
 #include "transport/lane.h"
 
 namespace vb {
@@ -20,13 +19,13 @@ class Pieces {
         second_(skip ? bytes.subspan(skip + kTag) : std::span<const unsigned char>{}) {}
   size_t left() const { return first_.size() + second_.size(); }
   /// False: the memory is not there.
-  bool copy(unsigned char* to, size_t size, bool may_fault) {
+  bool copy(const MemoryTable& memory, const MemoryRegion& region, unsigned char* to, size_t size) {
     while (size > 0) {
       if (first_.empty()) std::swap(first_, second_);
       const size_t part = std::min(size, first_.size());
-      if (!may_fault) {
+      if (!region.may_fault) {
         std::copy_n(first_.data(), part, to);
-      } else if (!safe_write(to, first_.data(), part)) {
+      } else if (!store(memory, region, to, first_.data(), part)) {
         return false;
       }
       first_ = first_.subspan(part);
@@ -51,7 +50,7 @@ ibv_wc_status RawReceiver::fill(const ReceiveWqe& wqe, std::span<const unsigned 
     if (part == 0) continue;
     const MemoryRegion* region = config.lane->memory.local(sge.lkey, config.pd, sge.addr, part, kLocalWrite);
     if (!region) return IBV_WC_LOC_PROT_ERR;
-    if (!pieces.copy(region->host(sge.addr), part, region->may_fault)) return IBV_WC_LOC_PROT_ERR;
+    if (!pieces.copy(config.lane->memory, *region, region->host(sge.addr), part)) return IBV_WC_LOC_PROT_ERR;
   }
   return pieces.left() > 0 ? IBV_WC_LOC_LEN_ERR : IBV_WC_SUCCESS;
 }

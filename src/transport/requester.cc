@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/safe_copy.h"
 #include "transport/channel.h"
 #include "transport/connected_queue_pair.h"
 #include "transport/dc_initiator.h"
@@ -70,7 +69,7 @@ bool Requester::may_start(const SendWqe& wqe) const {
   return !wqe.reads_back() || reads_ < qp_.path.max_rd_atomic || qp_.path.max_rd_atomic == 0;
 }
 
-/// Binds and invalidations have no message: their msn is that of the next request.
+/// Binds, invalidations and fills have no message: their msn is that of the next request.
 Requester::Sent Requester::execute_local(SendWqe& wqe) {
   wqe.msn = next_msn_;
   if (wqe.done) return Sent::kYes;  // before a NAK made us go back
@@ -79,6 +78,9 @@ Requester::Sent Requester::execute_local(SendWqe& wqe) {
     wqe.status = IBV_WC_MW_BIND_ERR;
     outcome =
         bind_window(qp_, {wqe.rkey, wqe.imm, wqe.remote_address, wqe.compare_add, static_cast<unsigned>(wqe.swap)});
+  } else if (wqe.opcode >= kNopOpcode) {
+    wqe.status = IBV_WC_MW_BIND_ERR;
+    outcome = execute_fill(wqe) ? WindowOutcome::kDone : WindowOutcome::kRefused;
   } else {
     wqe.status = IBV_WC_LOC_QP_OP_ERR;
     outcome = invalidate_window(qp_, wqe.imm);
@@ -86,6 +88,13 @@ Requester::Sent Requester::execute_local(SendWqe& wqe) {
   if (outcome == WindowOutcome::kBusy) return Sent::kLater;
   wqe.done = outcome == WindowOutcome::kDone;
   return wqe.done ? Sent::kYes : Sent::kBad;
+}
+
+/// What a key stands for. Operations through it look that up at each access, so none is waited for.
+bool Requester::execute_fill(SendWqe& wqe) {
+  if (wqe.opcode == kNopOpcode) return true;
+  const std::unique_ptr<IndirectFill> fill = std::move(qp_.send_queue.fill(wqe));
+  return fill_indirect(qp_, *fill);
 }
 
 Requester::Sent Requester::transmit(SendWqe& wqe) {
@@ -239,65 +248,6 @@ Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
   return Sent::kYes;
 }
 
-Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposure) {
-  wire::Piece pieces[wire::kMaxPieces];
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
-    const ibv_sge& sge = wqe.sges()[i];
-    if (sge.length == 0) continue;
-    MemoryRegion& region = *wqe.exposed()[i];
-    fabric::Registration* registration =
-        expose(region, qp_.channel()->endpoint(), exposure, region.host(sge.addr), sge.length);
-    if (!registration) {
-      if (!region.may_fault) wqe.status = IBV_WC_LOC_QP_OP_ERR;
-      conceal_sges(wqe, i);
-      return Sent::kBad;
-    }
-    pieces[count++] = {reinterpret_cast<uint64_t>(region.host(sge.addr)) - registration->base, registration->key,
-                       sge.length};
-  }
-  size_t rdma_size = kind == Kind::kSend ? 0 : sizeof(wire::RdmaHeader);
-  size_t pieces_size = count * sizeof(wire::Piece);
-  unsigned char* at = begin(wqe, kind, wire::kIndirect, rdma_size + sizeof(wire::IndirectHeader) + pieces_size);
-  if (!at) {
-    conceal_sges(wqe, wqe.sge_count);
-    return Sent::kLater;
-  }
-  wire::RdmaHeader rdma{wqe.remote_address, wqe.rkey, wqe.length};
-  memcpy(at, &rdma, rdma_size);
-  wire::IndirectHeader indirect{wqe.length, count};
-  memcpy(at + rdma_size, &indirect, sizeof indirect);
-  memcpy(at + rdma_size + sizeof indirect, pieces, pieces_size);
-  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
-    if (wqe.sges()[i].length) retain(*wqe.exposed()[i]);
-  }
-  wqe.indirect = true;
-  ++exposed_;
-  return Sent::kYes;
-}
-
-/// Ends what put_indirect() exposed of the first `count` SGEs.
-void Requester::conceal_sges(SendWqe& wqe, uint32_t count) {
-  Channel* channel = qp_.channel();
-  if (!wqe.may_fault || !channel) return;
-  unsigned exposure = wqe.opcode == IBV_WR_RDMA_READ ? fabric::kRemoteWrite : fabric::kRemoteRead;
-  for (uint32_t i = 0; i < count; ++i) {
-    const ibv_sge& sge = wqe.sges()[i];
-    MemoryRegion& region = *wqe.exposed()[i];
-    if (sge.length) vb::conceal(region, channel->endpoint(), exposure, region.host(sge.addr), sge.length);
-  }
-}
-
-void Requester::conceal(SendWqe& wqe) {
-  if (!wqe.indirect) return;
-  wqe.indirect = false;
-  --exposed_;
-  conceal_sges(wqe, wqe.sge_count);
-  for (uint32_t i = 0; i < wqe.sge_count; ++i) {
-    if (wqe.sges()[i].length) release(*wqe.exposed()[i]);
-  }
-}
-
 SendWqe* Requester::outstanding(uint32_t msn) {
   SendQueue& queue = qp_.send_queue;
   uint32_t head = queue.retired();
@@ -337,7 +287,7 @@ bool Requester::scatter(SendWqe& wqe, const unsigned char* data, size_t size) {
     unsigned char* to = wqe.exposed()[i]->host(sge.addr);
     if (!wqe.exposed()[i]->may_fault) {
       memcpy(to, data, part);
-    } else if (!safe_write(to, data, part)) {
+    } else if (!store(qp_.config.lane->memory, *wqe.exposed()[i], to, data, part)) {
       return false;
     }
     data += part;
@@ -353,6 +303,8 @@ void Requester::read_response(const wire::Packet& packet) {
   if (!wqe->indirect) {
     if (packet.length != wqe->length || packet.has(wire::kIndirect)) return qp_.fail(IBV_WC_BAD_RESP_ERR);
     if (!scatter(*wqe, packet.payload.data(), packet.payload.size())) return qp_.fail(IBV_WC_LOC_PROT_ERR);
+  } else if (wqe->staged && !unstage(*wqe)) {
+    return qp_.fail(IBV_WC_LOC_PROT_ERR);
   }
   answered(packet.header.msn);
 }

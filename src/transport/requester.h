@@ -59,6 +59,7 @@ class Requester {
   uint32_t end() const;
   bool may_start(const SendWqe& wqe) const;
   Sent execute_local(SendWqe& wqe);
+  bool execute_fill(SendWqe& wqe);
   Sent transmit(SendWqe& wqe);
   Sent send_data(SendWqe& wqe);
   Sent send_read(SendWqe& wqe);
@@ -79,7 +80,10 @@ class Requester {
   void fail_oldest(ibv_wc_status status);
   void lose();
   void conceal(SendWqe& wqe);
-  void conceal_sges(SendWqe& wqe, uint32_t count);
+  void conceal_first(SendWqe& wqe, uint32_t count);
+  bool stage(SendWqe& wqe);
+  bool unstage(SendWqe& wqe);
+  static void unstage_memory(SendWqe& wqe);
   void answered(uint32_t msn);
   void retire();
   void rewind(uint32_t msn);

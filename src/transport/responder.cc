@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/safe_copy.h"
 #include "transport/channel.h"
 #include "transport/connected_queue_pair.h"
 #include "transport/lane.h"
@@ -142,7 +141,7 @@ Responder::Outcome Responder::execute_send(const Packet& packet, Operation* oper
   if (!resolve_receive(packet.length)) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
   Outcome checked = check_invalidation(packet);
   if (checked != Outcome::kDone) return checked;
-  if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
+  if (packet.has(wire::kIndirect)) return pull(packet, operation);
   if (!copy_in(packet.payload)) return refuse_fault(packet, packet.consumes_receive());
   deliver(packet, receive_);
   return Outcome::kDone;
@@ -159,7 +158,7 @@ bool Responder::copy_in(std::span<const unsigned char> payload) {
   for (const Segment& segment : segments_) {
     if (!segment.region->may_fault) {
       memcpy(segment.address, payload.data(), segment.length);
-    } else if (!safe_write(segment.address, payload.data(), segment.length)) {
+    } else if (!store(qp_.config.lane->memory, *segment.region, segment.address, payload.data(), segment.length)) {
       return false;
     }
     payload = payload.subspan(segment.length);
@@ -196,7 +195,7 @@ Responder::Outcome Responder::execute_write(const Packet& packet, Operation* ope
     Outcome taken = take_receive(packet, operation);
     if (taken != Outcome::kDone) return taken;
   }
-  if (packet.has(wire::kIndirect)) return start_move(packet, operation, true);
+  if (packet.has(wire::kIndirect)) return pull(packet, operation);
   if (!copy_in(packet.payload)) return refuse_fault(packet, packet.consumes_receive());
   qp_.count_remote(false, true, packet.length);
   if (packet.consumes_receive()) deliver(packet, receive_);
@@ -208,12 +207,14 @@ Responder::Outcome Responder::execute_read(const Packet& packet, Operation* oper
   if (qp_.path.max_dest_rd_atomic == 0) return refuse(packet, invalid);
   Outcome found = resolve_target(packet, packet.rdma.address, packet.rdma.rkey, packet.length, kRemoteRead);
   if (found != Outcome::kDone) return found;
-  if (packet.has(wire::kIndirect)) return start_move(packet, operation, false);
+  if (packet.has(wire::kIndirect)) return push(packet, operation);
   if (packet.length > qp_.channel()->eager_limit()) return refuse(packet, invalid);
   const unsigned char* from = packet.length ? segments_[0].address : nullptr;
   if (from && segments_[0].region->may_fault) {  // An answer that was begun cannot be taken back: fetched before.
     unsigned char* fetched = qp_.config.lane->scratch(packet.length);
-    if (!safe_read(fetched, from, packet.length)) return refuse_fault(packet, false);
+    if (!fetch(qp_.config.lane->memory, *segments_[0].region, fetched, from, packet.length)) {
+      return refuse_fault(packet, false);
+    }
     from = fetched;
   }
   unsigned char* body = answer(packet.header.msn, Kind::kReadResponse, packet.length);

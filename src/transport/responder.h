@@ -132,6 +132,10 @@ class Responder {
   Outcome deliver_eager(const wire::Packet& packet, const TagHeader& header);
   Outcome start_rendezvous(const wire::Packet& packet, const TagHeader& header);
   Outcome gather(const wire::Packet& packet, Operation* operation);
+  bool in_pieces() const;
+  Outcome pull(const wire::Packet& packet, Operation* operation);
+  Outcome push(const wire::Packet& packet, Operation* operation);
+  unsigned char* word(uint64_t size) const;
   Outcome execute_write(const wire::Packet& packet, Operation* operation);
   Outcome execute_read(const wire::Packet& packet, Operation* operation);
   Outcome execute_atomic(const wire::Packet& packet);

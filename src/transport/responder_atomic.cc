@@ -14,15 +14,22 @@ using wire::Packet;
 
 // --- atomics -----------------------------------------------------------------------------------------------------
 
+/// Where the word at hand is; nullptr: it is not there.
+unsigned char* Responder::word(uint64_t size) const {
+  const Segment& segment = segments_[0];
+  if (!segment.region->may_fault) return segment.address;
+  return reach(qp_.config.lane->memory, *segment.region, segment.address, size);
+}
+
 Responder::Outcome Responder::execute_atomic(const Packet& packet) {
   const wire::AtomicHeader& atomic = packet.atomic;
   Refusal invalid{NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR};
   if (qp_.path.max_dest_rd_atomic == 0 || atomic.address % 8 != 0) return refuse(packet, invalid);
   Outcome found = resolve_target(packet, atomic.address, atomic.rkey, sizeof(uint64_t), kRemoteAtomic);
   if (found != Outcome::kDone) return found;
-  auto* target = reinterpret_cast<uint64_t*>(segments_[0].address);
+  auto* target = reinterpret_cast<uint64_t*>(word(sizeof(uint64_t)));
+  if (!target) return refuse_fault(packet, false);
   if (reinterpret_cast<uintptr_t>(target) % 8 != 0) return refuse(packet, invalid);
-  if (segments_[0].region->may_fault && !bring_in(target, sizeof *target, true)) return refuse_fault(packet, false);
   // The room comes first: an atomic must not be executed twice.
   unsigned char* body = answer(packet.header.msn, Kind::kAtomicResponse, sizeof(uint64_t));
   if (!body) return Outcome::kLater;
@@ -59,9 +66,9 @@ Responder::Outcome Responder::execute_masked_atomic(const Packet& packet) {
   if (qp_.path.max_dest_rd_atomic == 0 || atomic.address % width != 0) return refuse(packet, invalid);
   Outcome found = resolve_target(packet, atomic.address, atomic.rkey, width, kRemoteAtomic);
   if (found != Outcome::kDone) return found;
-  unsigned char* target = segments_[0].address;
+  unsigned char* target = word(width);
+  if (!target) return refuse_fault(packet, false);
   if (reinterpret_cast<uintptr_t>(target) % width != 0) return refuse(packet, invalid);
-  if (segments_[0].region->may_fault && !bring_in(target, width, true)) return refuse_fault(packet, false);
   unsigned char* body = answer(packet.header.msn, Kind::kAtomicResponse, sizeof(uint64_t));
   if (!body) return Outcome::kLater;
   const bool wide = width == sizeof(uint64_t);
@@ -75,11 +82,11 @@ Responder::Outcome Responder::execute_atomic_write(const Packet& packet) {
   if (packet.rdma.address % 8 != 0) return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
   Outcome found = resolve_target(packet, packet.rdma.address, packet.rdma.rkey, packet.length, kRemoteWrite);
   if (found != Outcome::kDone) return found;
-  auto* target = reinterpret_cast<uint64_t*>(segments_[0].address);
+  auto* target = reinterpret_cast<uint64_t*>(word(sizeof(uint64_t)));
+  if (!target) return refuse_fault(packet, false);
   if (reinterpret_cast<uintptr_t>(target) % 8 != 0) {
     return refuse(packet, {NakCode::kInvalidRequest, IBV_EVENT_QP_REQ_ERR});
   }
-  if (segments_[0].region->may_fault && !bring_in(target, sizeof *target, true)) return refuse_fault(packet, false);
   uint64_t value;
   memcpy(&value, packet.payload.data(), sizeof value);
   __atomic_store_n(target, value, __ATOMIC_RELEASE);

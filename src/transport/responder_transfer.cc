@@ -10,6 +10,40 @@ namespace vb {
 
 using wire::Packet;
 
+/// Whether some of where the data goes or comes from is pieces of other regions.
+bool Responder::in_pieces() const {
+  return std::any_of(segments_.begin(), segments_.end(),
+                     [](const Segment& each) { return each.region->layout != nullptr; });
+}
+
+/// Brings the payload straight to where it goes, or, where that is in pieces, here first: it is executed once more
+/// then.
+Responder::Outcome Responder::pull(const Packet& packet, Operation* operation) {
+  if (!in_pieces()) return start_move(packet, operation, true);
+  if (!operation) {
+    operation = &hold(packet);
+    operation->receive = receive_;
+    operation->has_receive = packet.consumes_receive();
+  }
+  return gather(operation->packet, operation);
+}
+
+/// Takes the payload of a READ from where it is, or from a copy.
+Responder::Outcome Responder::push(const Packet& packet, Operation* operation) {
+  if (!in_pieces()) return start_move(packet, operation, false);
+  auto copy = std::make_unique<Gathered>(packet.length);
+  if (!copy->bytes) return refuse(packet, {wire::NakCode::kRemoteOperation, IBV_EVENT_QP_FATAL});
+  const Segment& from = segments_[0];
+  if (!fetch(qp_.config.lane->memory, *from.region, copy->bytes.get(), from.address, packet.length)) {
+    return refuse_fault(packet, false);
+  }
+  segments_.clear();
+  segments_.push_back({copy->bytes.get(), packet.length, copy->region});
+  if (!operation) operation = &hold(packet);
+  operation->gathered = std::move(copy);
+  return start_move(operation->packet, operation, false);
+}
+
 Responder::Outcome Responder::start_move(const Packet& packet, Operation* operation, bool pull) {
   Operation& started = start_operation(packet, operation);
   started.pull = pull;

@@ -6,10 +6,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "base/result.h"
 #include "base/ring_memory.h"
 #include "base/spinlock.h"
+#include "transport/indirect.h"
 
 namespace vb {
 
@@ -29,6 +32,12 @@ inline constexpr uint8_t kMaskedFetchAddOpcode = 100;
 inline constexpr uint16_t kMaskedCompareSwapCompletion = 9;
 inline constexpr uint16_t kMaskedFetchAddCompletion = 10;
 
+/// Likewise: a request that does nothing, and those that say what a key stands for (indirect.h).
+inline constexpr uint8_t kNopOpcode = 101;
+inline constexpr uint8_t kFillOpcode = 102;
+inline constexpr uint8_t kUnfillOpcode = 103;
+inline constexpr uint16_t kFillCompletion = 256;
+
 /// One WR in the ring. SGEs, or inline data, stand right behind it; behind the SGEs, the regions that the peer reaches
 /// into.
 struct SendWqe {
@@ -40,7 +49,10 @@ struct SendWqe {
     uint64_t remote_address;
     AddressHandle* address;  ///< of a datagram: holds a reference
   };
-  uint64_t compare_add;
+  union {
+    uint64_t compare_add;
+    MemoryRegion* staging;  ///< while `staged`: the copy of its memory that the peer reaches into
+  };
   union {
     uint64_t swap;
     uint32_t remote_qkey;  ///< of a datagram
@@ -62,20 +74,21 @@ struct SendWqe {
   Origin origin;
   uint32_t srqn;   ///< XRC: the remote SRQ
   bool may_fault;  ///< some of the SGEs' memory may be missing
+  bool staged;     ///< its memory is in pieces, and the peer reaches into a copy
 
   ibv_sge* sges() { return reinterpret_cast<ibv_sge*>(this + 1); }
   MemoryRegion** exposed() { return reinterpret_cast<MemoryRegion**>(sges() + sge_count); }
   unsigned char* inline_data() { return reinterpret_cast<unsigned char*>(this + 1); }
   /// Executed here, without a message: its fields hold the window's new rkey, in imm the region's key (or the key to
-  /// invalidate), in remote_address and compare_add the range, in swap the access.
-  bool is_local() const { return opcode == IBV_WR_BIND_MW || opcode == IBV_WR_LOCAL_INV; }
+  /// invalidate), in remote_address and compare_add the range, in swap the access. Or those of a queue's fill().
+  bool is_local() const { return opcode == IBV_WR_BIND_MW || opcode == IBV_WR_LOCAL_INV || opcode >= kNopOpcode; }
   bool is_inline() const { return (flags & IBV_SEND_INLINE) != 0; }
   bool reads_back() const {
     return opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ||
            opcode == kFlushOpcode || is_masked_atomic();
   }
   /// Its operands are wqe.imm bytes wide: 4 or 8. Its masks: SendExtension.
-  bool is_masked_atomic() const { return opcode >= kMaskedCompareSwapOpcode; }
+  bool is_masked_atomic() const { return uint8_t(opcode - kMaskedCompareSwapOpcode) < 2; }
 };
 
 /// What some kinds of work requests need besides. It stands at the end of the ring slots of queue pairs that take them
@@ -142,6 +155,11 @@ class SendQueue {
   SendExtension& extension(SendWqe& wqe) {
     return *reinterpret_cast<SendExtension*>(reinterpret_cast<unsigned char*>(&wqe) + stride_ - sizeof(SendExtension));
   }
+  /// What a request to fill a key says, which has no room in the slot. The producer gives it, the requester takes it.
+  std::unique_ptr<IndirectFill>& fill(const SendWqe& wqe) {
+    if (fills_.empty()) fills_.resize(size_t{mask_} + 1);
+    return fills_[static_cast<size_t>(reinterpret_cast<const unsigned char*>(&wqe) - ring_.get()) / stride_];
+  }
   /// Forgets everything (RESET). Producer and requester both stopped.
   void clear() {
     reserved_ = retired();
@@ -152,7 +170,7 @@ class SendQueue {
  private:
   SendWqe& take(SendWqe::Origin origin) {
     SendWqe& wqe = at(reserved_++);
-    wqe.done = wqe.indirect = wqe.may_fault = false;
+    wqe.done = wqe.indirect = wqe.may_fault = wqe.staged = false;
     wqe.origin = origin;
     return wqe;
   }
@@ -169,6 +187,7 @@ class SendQueue {
   std::atomic<uint32_t> posted_{0};
   std::atomic<uint32_t> retired_{0};
   Ring<unsigned char> ring_;
+  std::vector<std::unique_ptr<IndirectFill>> fills_;  ///< by slot, once there was one
 };
 
 }  // namespace vb

@@ -20,7 +20,7 @@ bool lies_inside(const WindowBinding& binding, const MemoryRegion& region) {
 MemoryRegion* region_for(const MemoryTable& memory, const MemoryWindow& window, const WindowBinding& binding) {
   MemoryRegion* region = memory.region(binding.mr);
   if (!region || region->pd != window.pd || !(region->access & kBindWindow)) return nullptr;
-  if ((region->access & IBV_ACCESS_ZERO_BASED) || region->offset_mask == 0) return nullptr;
+  if ((region->access & IBV_ACCESS_ZERO_BASED) || region->offset_mask == 0 || region->layout) return nullptr;
   bool writes = (binding.access & (kRemoteWrite | kRemoteAtomic)) != 0;
   if (writes && !(region->access & kLocalWrite)) return nullptr;
   return lies_inside(binding, *region) ? region : nullptr;

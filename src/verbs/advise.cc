@@ -17,7 +17,7 @@ Result<unsigned char*> locate(const Pd& pd, ibv_advise_mr_advice advice, const i
   MemoryRegion* region = memory.region(sge.lkey);
   if (!region) return Error{memory.window(sge.lkey) ? EINVAL : EFAULT};
   if (region->pd != pd.domain) return Error{EPERM};
-  if (!region->on_demand) return Error{EINVAL};
+  if (!region->on_demand || region->layout) return Error{EINVAL};
   if (writes(advice) && !(region->access & kLocalWrite)) return Error{EPERM};
   if (!region->contains(sge.addr, sge.length)) return Error{EFAULT};
   return region->host(sge.addr);

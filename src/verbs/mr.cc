@@ -107,7 +107,7 @@ Result<Mr*> alloc_null_mr(Pd& pd) {
 
 Result<void> rereg_mr(Mr& mr, int flags, Pd* pd, void* addr, size_t length, unsigned access) {
   MemoryRegion& old = mr.region();
-  if (old.offset_mask == 0 || old.backing) return Error{EINVAL};
+  if (old.offset_mask == 0 || old.backing || old.layout) return Error{EINVAL};
   bool moves = (flags & IBV_REREG_MR_CHANGE_TRANSLATION) != 0;
   bool changes_access = (flags & IBV_REREG_MR_CHANGE_ACCESS) != 0;
   bool emigrates = (flags & IBV_REREG_MR_CHANGE_PD) != 0;

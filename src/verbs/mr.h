@@ -33,6 +33,7 @@ struct Mr {
   std::shared_ptr<SharedRegion> shared = std::make_shared<SharedRegion>();
   Dmah* dmah = nullptr;  ///< with the hints that it was registered with
   MrPlacement placement;
+  uint32_t most_pieces = 0;  ///< of other regions that it may stand for (indirect_mr.h)
 
   MemoryRegion& region() { return *shared->region; }
   static Mr& from(ibv_mr* mr) { return *reinterpret_cast<Mr*>(mr); }

@@ -21,11 +21,17 @@ const char* text(int decision) {
   }
 }
 
+/// The key is for all memory, for none, or for pieces of other regions.
+bool has_no_pages(Mr& mr) {
+  const uint64_t length = mr.region().length;
+  return length == SIZE_MAX || length == 0 || mr.most_pieces != 0;
+}
+
 void place_pages(Mr& mr, MrPlacement& placement) {
   const MemoryRegion& region = mr.region();
   if (engine().placement.topology().nodes() < 2) {
     placement.pages = VERBATIM_PAGES_ONE_NODE;
-  } else if (region.length == SIZE_MAX || region.length == 0) {
+  } else if (has_no_pages(mr)) {
     placement.pages = VERBATIM_PAGES_NOT_ITS_OWN;
   } else {
     placement.pages_errno = numa::prefer_node(reinterpret_cast<void*>(region.address), region.length, placement.node);
@@ -79,9 +85,7 @@ verbatim_placement placement_of(Mr& mr) {
   out.node = mr.placement.node;
   out.pages = static_cast<verbatim_pages>(mr.placement.pages);
   out.pages_errno = mr.placement.pages_errno;
-  out.page_node = region.length == SIZE_MAX || region.length == 0
-                      ? -1
-                      : numa::node_of_page(reinterpret_cast<void*>(region.address));
+  out.page_node = has_no_pages(mr) ? -1 : numa::node_of_page(reinterpret_cast<void*>(region.address));
   return out;
 }
 

@@ -69,6 +69,7 @@ class ExpTest : public PdTest {
 /// A queue pair of these verbs that is connected to an ordinary one in the peer process.
 class ExpPairTest : public ExpTest {
  protected:
+  EndOptions peer_options;  // a subclass changes them in its constructor
   CqPtr cq;
   Bytes buffer = Bytes(4096);
   MrPtr mr;
@@ -88,7 +89,7 @@ class ExpPairTest : public ExpTest {
     ibv_exp_qp_init_attr attr = qp_attr(cq.get());
     qp.reset(ibv_exp_create_qp(context.get(), &attr));
     ASSERT_NE(qp, nullptr);
-    peer = std::make_unique<Side>(running_peer(), EndOptions{});
+    peer = std::make_unique<Side>(running_peer(), peer_options);
     there = peer->address();
     connect();
   }

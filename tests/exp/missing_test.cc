@@ -12,14 +12,6 @@ TEST_F(ExpTest, WhatIsMissingSaysSo) {
   ibv_exp_qp_init_attr init = qp_attr(cq.get());
   QpPtr qp(ibv_exp_create_qp(context.get(), &init));
   ASSERT_NE(qp, nullptr);
-  ibv_exp_create_mr_in create{};
-  create.pd = pd.get();
-  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_create_mr(&create));
-  ibv_exp_mkey_list_container_attr list{};
-  list.pd = pd.get();
-  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_alloc_mkey_list_memory(&list));
-  ibv_exp_ec_calc_init_attr calc{};
-  EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_alloc_ec_calc(pd.get(), &calc));
   ibv_exp_task task{}, *bad = nullptr;
   EXPECT_EQ(ibv_exp_post_task(context.get(), &task, &bad), ENOSYS);
   ibv_exp_peer_commit commit{};

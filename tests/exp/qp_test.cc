@@ -68,7 +68,7 @@ TEST_F(ExpQpTest, WritesReadsAndAtomicsDoWhatTheySay) {
 
 TEST_F(ExpQpTest, AListStopsAtTheFirstBadRequest) {
   ASSERT_POSTED(peer->post_recv(recv_wr(1)));
-  ibv_exp_send_wr good = exp_wr(IBV_EXP_WR_SEND, 1, nullptr), wrong = exp_wr(IBV_EXP_WR_UMR_FILL, 2, nullptr);
+  ibv_exp_send_wr good = exp_wr(IBV_EXP_WR_SEND, 1, nullptr), wrong = exp_wr(IBV_EXP_WR_SEND_ENABLE, 2, nullptr);
   ibv_exp_send_wr after = exp_wr(IBV_EXP_WR_SEND, 3, nullptr), *bad = nullptr;
   good.next = &wrong, wrong.next = &after;
   EXPECT_EQ(ibv_exp_post_send(qp.get(), &good, &bad), EOPNOTSUPP);
@@ -102,7 +102,7 @@ TEST_F(ExpTest, OfAQueuePairWhatIsNotKnownIsRefused) {
   EXPECT_NULL_ERRNO(EINVAL, create([](auto& attr) { attr.comp_mask |= IBV_EXP_QP_INIT_ATTR_RESERVED1; }));
   EXPECT_NULL_ERRNO(EINVAL, create([](auto& attr) { attr.max_atomic_arg = 64; }));
   EXPECT_NULL_ERRNO(EINVAL, create([](auto& attr) { attr.cap.max_send_wr = 1 << 30; }));
-  EXPECT_NULL_ERRNO(EOPNOTSUPP, create([](auto& attr) { attr.exp_create_flags = IBV_EXP_QP_CREATE_UMR; }));
+  EXPECT_NULL_ERRNO(EOPNOTSUPP, create([](auto& attr) { attr.exp_create_flags = IBV_EXP_QP_CREATE_CROSS_CHANNEL; }));
   EXPECT_NULL_ERRNO(EOPNOTSUPP, create([](auto& attr) {
                       attr.comp_mask |= IBV_EXP_QP_INIT_ATTR_QPG;
                       attr.qpg.qpg_type = IBV_EXP_QPG_PARENT;
