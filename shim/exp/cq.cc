@@ -12,8 +12,7 @@ Result<Cq*> make_cq(Context& context, int cqe, int vector, const ibv_exp_cq_init
   if (attr.comp_mask & ~uint32_t{IBV_EXP_CQ_INIT_ATTR_RESERVED1 - 1}) return Error{EINVAL};
   const uint32_t flags = (attr.comp_mask & IBV_EXP_CQ_INIT_ATTR_FLAGS) ? attr.flags : 0;
   if (flags & ~uint32_t{IBV_EXP_CQ_CREATE_FLAGS_MASK}) return Error{EINVAL};
-  if (flags & (IBV_EXP_CQ_CREATE_CROSS_CHANNEL | IBV_EXP_CQ_AS_NOTIFY))
-    return refuse<"a completion queue that others drive">();
+  if (flags & IBV_EXP_CQ_AS_NOTIFY) return refuse<"a completion queue for a peer device">();
   if ((attr.comp_mask & IBV_EXP_CQ_INIT_ATTR_PEER_DIRECT) && attr.peer_direct_attrs) {
     return refuse<"a completion queue for a peer device">();
   }

@@ -21,7 +21,8 @@ Result<DctAttributes> translate(const ibv_exp_dct_init_attr& attr) {
   if (attr.comp_mask || attr.port > 1 || attr.gid_index >= kGidTableLength || attr.pkey_index >= kPkeyTableLength) {
     return Error{EINVAL};
   }
-  if (attr.create_flags) return refuse<"ibv_exp_dct_init_attr.create_flags">();
+  // The flag there is allows what is never done: data is placed in order.
+  if (attr.create_flags & ~uint32_t{IBV_EXP_DCT_CREATE_FLAGS_MASK}) return Error{EINVAL};
   DctAttributes now;
   now.pd = attr.pd ? &Pd::from(attr.pd) : nullptr;
   now.cq = attr.cq ? &Cq::from(attr.cq) : nullptr;

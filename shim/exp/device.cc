@@ -31,7 +31,8 @@ void fill_capabilities(const ibv_device_attr_ex& now, ibv_exp_device_attr& attr)
   add(flags & IBV_DEVICE_RAW_IP_CSUM, IBV_EXP_DEVICE_RX_CSUM_IP_PKT | IBV_EXP_DEVICE_RX_CSUM_TCP_UDP_PKT);
   all |= IBV_EXP_DEVICE_ODP | IBV_EXP_DEVICE_DC_TRANSPORT | IBV_EXP_DEVICE_EXT_ATOMICS |
          IBV_EXP_DEVICE_EXT_MASKED_ATOMICS | IBV_EXP_DEVICE_MR_ALLOCATE | IBV_EXP_DEVICE_PHYSICAL_RANGE_MR |
-         IBV_EXP_DEVICE_EC_OFFLOAD | IBV_EXP_DEVICE_UMR | IBV_EXP_DEVICE_UMR_FIXED_SIZE | IBV_EXP_DEVICE_NOP;
+         IBV_EXP_DEVICE_EC_OFFLOAD | IBV_EXP_DEVICE_UMR | IBV_EXP_DEVICE_UMR_FIXED_SIZE | IBV_EXP_DEVICE_NOP |
+         IBV_EXP_DEVICE_CROSS_CHANNEL;
   attr.exp_device_cap_flags = all;
 }
 
@@ -122,7 +123,11 @@ constexpr Part kParts[] = {
     {IBV_EXP_DEVICE_ATTR_PACKET_PACING_CAPS, fill_pacing},
     {IBV_EXP_DEVICE_ATTR_EC_GF_BASE,  // bit w-1 for the field of w bits
      [](auto&, auto& attr) { attr.ec_w_mask = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 7; }},
-    {IBV_EXP_DEVICE_ATTR_OOO_CAPS, [](auto&, auto& attr) { attr.ooo_caps = {}; }},
+    {IBV_EXP_DEVICE_ATTR_OOO_CAPS,  // allowed, and never done
+     [](auto&, auto& attr) {
+       constexpr uint32_t kAllowed = IBV_EXP_OOO_SUPPORT_RW_DATA_PLACEMENT;
+       attr.ooo_caps = {kAllowed, kAllowed, kAllowed, 0};
+     }},
     {IBV_EXP_DEVICE_ATTR_SW_PARSING_CAPS, [](auto&, auto& attr) { attr.sw_parsing_caps = {}; }},
     {IBV_EXP_DEVICE_ATTR_ODP_MAX_SIZE, [](auto&, auto& attr) { attr.odp_mr_max_size = kMaxMrSize; }},
     {IBV_EXP_DEVICE_ATTR_TM_CAPS, fill_tags},

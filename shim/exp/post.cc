@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Posting sends.
 #include "exp/umr.h"
+#include "verbs/crossing.h"
 #include "verbs/indirect_mr.h"
 
 namespace vb::exp {
 namespace {
 
 /// Flags that nothing here does.
-constexpr uint64_t kRefused = IBV_EXP_SEND_WITH_CALC | IBV_EXP_SEND_WAIT_EN_LAST;
+constexpr uint64_t kRefused = IBV_EXP_SEND_WITH_CALC;
 constexpr uint64_t kPlain = IBV_EXP_SEND_FENCE | IBV_EXP_SEND_SIGNALED | IBV_EXP_SEND_SOLICITED | IBV_EXP_SEND_INLINE;
 
 unsigned flags_of(uint64_t flags) {
@@ -73,6 +74,22 @@ int put_masked(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
   return put_masked_atomic(qp, wqe, head_of(wr), atomic);
 }
 
+bool is_last(const ibv_exp_send_wr& wr) { return (wr.exp_send_flags & IBV_EXP_SEND_WAIT_EN_LAST) != 0; }
+
+int put_wait(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  const auto& task = wr.task.cqe_wait;
+  if (!task.cq || task.cq_count < 0) return EINVAL;
+  return vb::put_wait(qp, wqe, head_of(wr), Cq::from(task.cq), static_cast<uint32_t>(task.cq_count), is_last(wr));
+}
+
+int put_enable(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
+  const auto& task = wr.task.wqe_enable;
+  if (!task.qp || task.wqe_count < 0) return EINVAL;
+  const bool receives = wr.exp_opcode == IBV_EXP_WR_RECV_ENABLE;
+  return vb::put_enable(qp, wqe, head_of(wr), Qp::from(task.qp), receives, static_cast<uint32_t>(task.wqe_count),
+                        is_last(wr));
+}
+
 int put_plain(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
   static_assert(sizeof wr.wr == sizeof(ibv_send_wr::wr));
   ibv_send_wr now = head_of(wr);
@@ -81,7 +98,7 @@ int put_plain(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
 }
 
 int put_request(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
-  if (wr.exp_send_flags & kRefused) return refuse<"calculations and cross-channel work">().code;
+  if (wr.exp_send_flags & kRefused) return refuse<"a calculation on what is sent">().code;
   switch (wr.exp_opcode) {
     case IBV_EXP_WR_BIND_MW: return put_bind(qp, wqe, wr);
     case IBV_EXP_WR_TSO: return put_tso(qp, wqe, wr);
@@ -89,7 +106,10 @@ int put_request(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
     case IBV_EXP_WR_EXT_MASKED_ATOMIC_FETCH_AND_ADD: return put_masked(qp, wqe, wr);
     case IBV_EXP_WR_UMR_FILL:
     case IBV_EXP_WR_UMR_INVALIDATE: return put_umr(qp, wqe, wr);
-    case IBV_EXP_WR_NOP: return put_nop(qp, wqe, head_of(wr));
+    case IBV_EXP_WR_NOP: return put_local(qp, wqe, head_of(wr), kNopOpcode);
+    case IBV_EXP_WR_CQE_WAIT: return put_wait(qp, wqe, wr);
+    case IBV_EXP_WR_SEND_ENABLE:
+    case IBV_EXP_WR_RECV_ENABLE: return put_enable(qp, wqe, wr);
     default: break;
   }
   if (wr.exp_opcode <= IBV_EXP_WR_SEND_WITH_INV) return put_plain(qp, wqe, wr);
@@ -104,8 +124,33 @@ int put(Qp& qp, SendWqe& wqe, const ibv_exp_send_wr& wr) {
 
 int post(ibv_qp* qp, ibv_exp_send_wr* wr, ibv_exp_send_wr** bad_wr) { return post_list(Qp::from(qp), wr, bad_wr, put); }
 
+int post_one(const ibv_exp_task& task) {
+  if (task.comp_mask || !task.item.qp) return EINVAL;
+  ibv_exp_send_wr* bad_send;
+  ibv_recv_wr* bad_receive;
+  switch (task.task_type) {
+    case IBV_EXP_TASK_SEND: return post(task.item.qp, task.item.send_wr, &bad_send);
+    case IBV_EXP_TASK_RECV: return post_recv(Qp::from(task.item.qp), task.item.recv_wr, &bad_receive);
+    default: return EINVAL;
+  }
+}
+
+/// Lists of several queue pairs, in their order. The one that is refused is told, not the request in it.
+int post_task(ibv_context*, ibv_exp_task* task, ibv_exp_task** bad_task) {
+  for (; task; task = task->next) {
+    const int error = post_one(*task);
+    if (error == 0) continue;
+    *bad_task = task;
+    return error;
+  }
+  return 0;
+}
+
 }  // namespace
 
-void overlay_posting(verbs_context_exp& table) { table.drv_exp_post_send = post; }
+void overlay_posting(verbs_context_exp& table) {
+  table.drv_exp_post_send = post;
+  table.drv_exp_post_task = table.lib_exp_post_task = post_task;
+}
 
 }  // namespace vb::exp

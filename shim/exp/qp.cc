@@ -4,6 +4,7 @@
 
 #include "exp/door.h"
 #include "exp/wq.h"
+#include "verbs/crossing.h"
 #include "verbs/indirect_mr.h"
 #include "verbs/raw_qp.h"
 
@@ -13,8 +14,10 @@ namespace {
 /// Operands of masked atomics: programs ask for room for all four at once.
 constexpr uint32_t kMaxAtomicArg = 4 * sizeof(uint64_t);
 
-/// What they allow is allowed without them.
-constexpr uint32_t kFlags = IBV_EXP_QP_CREATE_UMR;
+/// What the first four allow is allowed without them: queues do not overflow before they are full.
+constexpr uint32_t kFlags = IBV_EXP_QP_CREATE_UMR | IBV_EXP_QP_CREATE_CROSS_CHANNEL |
+                            IBV_EXP_QP_CREATE_IGNORE_SQ_OVERFLOW | IBV_EXP_QP_CREATE_IGNORE_RQ_OVERFLOW |
+                            IBV_EXP_QP_CREATE_MANAGED_SEND | IBV_EXP_QP_CREATE_MANAGED_RECV;
 
 bool has(const ibv_exp_qp_init_attr& attr, uint32_t bit) { return (attr.comp_mask & bit) != 0; }
 
@@ -68,6 +71,14 @@ Result<Qp*> make_qp(Context& context, ibv_exp_qp_init_attr& attr) {
   const bool masked_atomics = attr.qp_type == IBV_QPT_RC || attr.qp_type == IBV_QPT_XRC_SEND;
   auto qp = create_qp_ex(context, now, masked_atomics);
   if (!qp) return qp;
+  const uint32_t flags = has(attr, IBV_EXP_QP_INIT_ATTR_CREATE_FLAGS) ? attr.exp_create_flags : 0;
+  if (flags & (IBV_EXP_QP_CREATE_MANAGED_SEND | IBV_EXP_QP_CREATE_MANAGED_RECV)) {
+    auto managed = manage(**qp, flags & IBV_EXP_QP_CREATE_MANAGED_SEND, flags & IBV_EXP_QP_CREATE_MANAGED_RECV);
+    if (!managed) {
+      static_cast<void>(static_cast<bool>(destroy_qp(**qp)));
+      return Error{managed.error()};
+    }
+  }
   attr.cap = now.cap;
   if (has(attr, IBV_EXP_QP_INIT_ATTR_INL_RECV)) attr.max_inl_recv = 0;  // as granted: receives are never inline
   if (has(attr, IBV_EXP_QP_INIT_ATTR_RES_DOMAIN) && attr.res_domain) {
@@ -104,6 +115,7 @@ Result<void> change(Qp& qp, const ibv_exp_qp_attr& attr, uint64_t mask) {
   constexpr uint64_t kPlain = IBV_EXP_START_FLAG - 1;
   if (qp.init.qp_type == kDcInitiator) mask &= ~uint64_t{IBV_EXP_QP_DC_KEY};  // of what it received, which is nothing
   if (attr.comp_mask >= IBV_EXP_QP_ATTR_RESERVED) return Error{EINVAL};
+  mask &= ~uint64_t{IBV_EXP_QP_OOO_RW_DATA_PLACEMENT};  // it allows what is never done: data is placed in order
   if (mask & ~(kPlain | IBV_EXP_QP_RATE_LIMIT)) return refuse<"an attribute of ibv_exp_modify_qp">();
   if (mask & kPlain) {
     const ibv_qp_attr now = translate(attr);

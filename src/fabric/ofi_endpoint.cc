@@ -176,7 +176,7 @@ Result<void> OfiEndpoint::open(Info info, const OpenOptions& options) {
   traits_.registers_local = (info_->domain_attr->mr_mode & FI_MR_LOCAL) != 0;
   traits_.registers_anything = (info_->domain_attr->mr_mode & FI_MR_ALLOCATED) == 0;
   // Shared memory moves data in the caller's context and reports what fails without saying which transfer it was.
-  anonymous_errors_ = traits_.provider == "shm";
+  anonymous_errors_ = traits_.reaches_by_kernel = traits_.provider == "shm";
   native::InsideFabric mark;
   SignalKeeper signals;
   auto opened = open_objects(options);

@@ -46,6 +46,7 @@ bool CompletionQueue::push(const Cqe& cqe, bool solicited) {
     slot.wallclock_ns = clock_ns(CLOCK_REALTIME);
   }
   __atomic_store_n(&tail_, tail_ + 1, __ATOMIC_RELEASE);
+  ++pushed_;
   Event event = armed_ == kNot ? Event::kNone : event_of(cqe, solicited);
   lock_.unlock();
   if (event == Event::kNow) listener_->completion_event();

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/ring_memory.h"
 #include "base/spinlock.h"
+#include "transport/gate.h"
 
 namespace vb {
 
@@ -66,6 +67,12 @@ class CompletionQueue : public ListNode<CompletionQueue, OnModerated> {
   /// queue was full and is in error for ever, or has been so: who completes here is in error too. Lane's lock held.
   bool push(const Cqe& cqe, bool solicited);
 
+  // Cross-channel work. Requests that wait for completions of this queue:
+  Turns turns;
+  std::atomic<uint32_t> waits{0};  ///< how many there are
+  /// There have been that many completions. Lane's lock held.
+  bool reached(uint32_t turn) const { return static_cast<int32_t>(pushed_ - turn) >= 0; }
+
   /// Takes out the completions of a queue pair that starts afresh (RESET).
   void forget(uint32_t qp_num);
 
@@ -77,6 +84,18 @@ class CompletionQueue : public ListNode<CompletionQueue, OnModerated> {
     lock_.lock();
     uint32_t head = head_;
     for (; count < limit && head != tail_; ++count, ++head) visit(ring_[head & mask_], count);
+    set_head(head);
+    lock_.unlock();
+    return count;
+  }
+
+  /// The same as long as take(cqe) is true: what it does not take stays.
+  template <class Take>
+  int consume_while(int limit, Take take) {
+    int count = 0;
+    lock_.lock();
+    uint32_t head = head_;
+    while (count < limit && head != tail_ && take(ring_[head & mask_])) ++count, ++head;
     set_head(head);
     lock_.unlock();
     return count;
@@ -119,6 +138,7 @@ class CompletionQueue : public ListNode<CompletionQueue, OnModerated> {
   uint32_t mask_ = 0;
   uint32_t head_ = 0;
   uint32_t tail_ = 0;
+  uint32_t pushed_ = 0;          ///< all that there have been
   uint32_t event_count_ = 0;     ///< moderation; 0: no count
   uint32_t events_waiting_ = 0;  ///< completions since the last event that would have caused one
   uint64_t period_ns_ = 0;

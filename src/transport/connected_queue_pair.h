@@ -58,6 +58,7 @@ class ConnectedQueuePair : public QueuePair,
   }
   void receive(Channel& from, const wire::Packet& packet) override;
   void room_again() override;
+  bool may_pass() override { return requester.may_pass(); }
   void timer_expired() override { requester.resume(); }
   void tick(uint64_t now_ns) override;
   void start() override;

@@ -58,10 +58,14 @@ void Lane::revisit(QueuePair& qp) {
 
 void Lane::finish_kick() {
   fail_overrun();
+  pass_gates();
   flush_dirty();
   if (!helper_sleeps.load(std::memory_order_relaxed)) return;
   // Nobody else would look at the loopback, and no descriptor tells the helper of it.
-  while (rails_[0]->endpoint->poll(*this) != 0) settle_now();
+  while (rails_[0]->endpoint->poll(*this) != 0) {
+    pass_gates();
+    settle_now();
+  }
 }
 
 /// Whoever left work while the lock was held relies on this look after the release.
@@ -112,6 +116,7 @@ size_t Lane::pass() {
   if (!stalled_.empty()) retry_stalled();
   fail_overrun();
   if (++passes_ % kTimerPasses == 0 && !(timers_.empty() && moderated_.empty())) expire_timers();
+  pass_gates();
   flush_dirty();
   if (!lost_.empty()) bury();
   return happened;
@@ -135,6 +140,22 @@ void Lane::settle() {
     ConnectedQueuePair& qp = owing_.pop_front();
     qp.responder.send_acknowledgement();
     if (static_cast<ListNode<ConnectedQueuePair, OnOwing>&>(qp).linked()) return;  // no room now
+  }
+}
+
+/// Queue pairs whose wait is over go on, which may end the wait of others.
+void Lane::open_gates() {
+  for (bool any = true; any;) {
+    any = false;
+    List<QueuePair, OnGated> waiting;
+    gated_.move_to(waiting);
+    while (!waiting.empty()) {
+      QueuePair& qp = waiting.pop_front();
+      const bool goes = qp.may_pass();
+      if (goes) qp.run();
+      if (!goes) gated_.push_back(qp);
+      any |= goes;
+    }
   }
 }
 

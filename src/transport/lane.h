@@ -135,6 +135,8 @@ class Lane final : public fabric::Sink {
   // --- what the transport tells ---
   void watch(QueuePair& qp) { outstanding_.push_back(qp); }
   void owe(ConnectedQueuePair& qp) { owing_.push_back(qp); }
+  /// Its next request waits for completions of another queue.
+  void gate(QueuePair& qp) { gated_.push_back(qp); }
   void late(DatagramQueuePair& qp) { late_.push_back(qp); }
   void dirty(Channel& channel) { dirty_.push_back(channel); }
   void stalled(Channel& channel);
@@ -192,6 +194,11 @@ class Lane final : public fabric::Sink {
   void finish_kick();
   void run_kicked();
   void flush_dirty();
+  void pass_gates() {
+    if (!gated_.empty()) [[unlikely]]
+      open_gates();
+  }
+  void open_gates();
   void fail_overrun() {
     while (!overrun_.empty()) overrun_.pop_front().completion_lost();
   }
@@ -221,6 +228,7 @@ class Lane final : public fabric::Sink {
   List<ConnectedQueuePair, OnOwing> owing_;
   List<DatagramQueuePair, OnLate> late_;
   List<QueuePair, OnOverrun> overrun_;
+  List<QueuePair, OnGated> gated_;
   List<Channel, OnDirty> dirty_;
   std::unordered_map<uint32_t, SharedReceiveQueue*> srqs_;
   std::vector<Channel*> stalled_;

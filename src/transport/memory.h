@@ -56,7 +56,9 @@ struct MemoryRegion : MemoryKey {
   /// Pages may be missing: copies go through the kernel (base/safe_copy.h), and a bad address is a failed access.
   bool may_fault = false;
   bool on_demand = false;  ///< may_fault for good: on-demand and global regions, and those of other regions' pieces
-  uint32_t epoch = 0;      ///< when it was last looked at (MemoryTable::epoch)
+  /// Other processes cannot reach into it by system calls, as is so of pages that are a device's.
+  bool out_of_reach = false;
+  uint32_t epoch = 0;  ///< when it was last looked at (MemoryTable::epoch)
   /// What is written to a null region goes there. It is looked at anew with every access.
   MemoryRegion* sink = nullptr;
   /// It has no memory of its own but stands for pieces of other regions': what its addresses lead to (indirect.h).

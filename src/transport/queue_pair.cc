@@ -32,6 +32,7 @@ void QueuePair::flush_receives() {
     return;
   }
   ReceiveWqe wqe;
+  receive_queue.gate.open(receive_queue.end());
   for (bool limit = false; receive_queue.pop(wqe, limit);) {
     if (mute) continue;
     Cqe cqe;
@@ -150,6 +151,7 @@ void QueuePair::detach() {
   ListNode<QueuePair, OnOutstanding>::unlink();
   ListNode<QueuePair, OnStalled>::unlink();
   ListNode<QueuePair, OnOverrun>::unlink();
+  ListNode<QueuePair, OnGated>::unlink();
 }
 
 }  // namespace vb

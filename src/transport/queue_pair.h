@@ -31,6 +31,7 @@ class Lane;
 struct OnOutstanding;  ///< the lane's tick watches it, because something of it is not done
 struct OnStalled;      ///< waits for room in a channel
 struct OnOverrun;      ///< a completion of it found no room
+struct OnGated;        ///< its next request waits for completions of another queue
 
 /// What the transport needs to know of what ibv_modify_qp has set.
 struct PathAttributes {
@@ -47,7 +48,8 @@ struct PathAttributes {
 
 class QueuePair : public ListNode<QueuePair, OnOutstanding>,
                   public ListNode<QueuePair, OnStalled>,
-                  public ListNode<QueuePair, OnOverrun> {
+                  public ListNode<QueuePair, OnOverrun>,
+                  public ListNode<QueuePair, OnGated> {
  public:
   /// Told under the lane's lock: must not block nor call back into the transport.
   class Listener {
@@ -120,6 +122,8 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   virtual void receive(Channel& from, const wire::Packet& packet) = 0;
   /// The channel that it waited for (Channel::wait) has room again.
   virtual void room_again() { run(); }
+  /// What it waited for (Lane::gate) has happened.
+  virtual bool may_pass() { return true; }
   /// The timer (Lane::start_timer) has run down.
   virtual void timer_expired() {}
   /// Called every tick while it is watched (Lane::watch).

@@ -57,6 +57,36 @@ ibv_wc_status RawReceiver::fill(const ReceiveWqe& wqe, std::span<const unsigned 
 
 void RawReceiver::deliver(const ether::Frame& frame, const FrameInfo& info) {
   if (!config.owner->receives_frames()) return;
+  if (!config.delays_drop || !delay(frame, info)) take(frame, info);
+}
+
+/// Behind those that wait, or with no receive there, a frame waits. False: it need not, or there are too many.
+bool RawReceiver::delay(const ether::Frame& frame, const FrameInfo& info) {
+  catch_up();
+  if (delayed_.empty() && !config.queue->empty()) return false;
+  if (delayed_.size() >= kMostDelayed) return false;
+  delayed_.push_back({{frame.bytes.begin(), frame.bytes.end()}, info});
+  behind_.store(true, std::memory_order_release);
+  return true;
+}
+
+void RawReceiver::catch_up() {
+  while (!delayed_.empty() && !config.queue->empty() && config.owner->receives_frames()) {
+    const Delayed delayed = std::move(delayed_.front());
+    delayed_.pop_front();
+    ether::Frame frame;
+    if (ether::parse(delayed.bytes, frame)) take(frame, delayed.info);
+  }
+  behind_.store(!delayed_.empty(), std::memory_order_release);
+}
+
+void RawReceiver::forget() {
+  dropped += delayed_.size();
+  delayed_.clear();
+  behind_.store(false, std::memory_order_release);
+}
+
+void RawReceiver::take(const ether::Frame& frame, const FrameInfo& info) {
   ReceiveWqe wqe;
   bool limit_reached = false;
   if (!config.queue->pop(wqe, limit_reached)) {
@@ -78,6 +108,7 @@ void RawReceiver::deliver(const ether::Frame& frame, const FrameInfo& info) {
 }
 
 void RawReceiver::flush() {
+  forget();
   ReceiveWqe wqe;
   for (bool limit = false; config.queue->pop(wqe, limit);) {
     Cqe cqe;

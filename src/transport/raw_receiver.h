@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <deque>
 #include <vector>
 
 #include "transport/completion_queue.h"
@@ -34,17 +36,34 @@ class RawReceiver final : public FrameTarget {
     const void* pd = nullptr;
     uint32_t number = 0;  ///< qp_num of its completions
     bool strips_vlan = false;
+    bool delays_drop = false;  ///< frames that find no receive wait for one
   };
+  static constexpr size_t kMostDelayed = 256;  ///< frames that wait: more are dropped
 
   Config config;
   uint64_t dropped = 0;  ///< frames that found no receive posted
 
   void deliver(const ether::Frame& frame, const FrameInfo& info) override;
+  /// Receives were posted: frames that wait get them. Lane's lock held.
+  void catch_up();
+  /// Whether some wait. Any thread.
+  bool is_behind() const { return behind_.load(std::memory_order_acquire); }
+  /// Frames that wait are dropped.
+  void forget();
   /// Completes all that is posted with a flush error.
   void flush();
 
  private:
+  struct Delayed {
+    std::vector<unsigned char> bytes;
+    FrameInfo info;
+  };
+  void take(const ether::Frame& frame, const FrameInfo& info);
+  bool delay(const ether::Frame& frame, const FrameInfo& info);
   ibv_wc_status fill(const ReceiveWqe& wqe, std::span<const unsigned char> bytes, size_t tag_at);
+
+  std::deque<Delayed> delayed_;
+  std::atomic<bool> behind_{false};
 };
 
 /// An indirection table and its hash.

@@ -44,7 +44,7 @@ int ReceiveQueue::post(const ibv_recv_wr& wr) {
 
 bool ReceiveQueue::pop(ReceiveWqe& out, bool& limit_reached, uint64_t needed) {
   std::lock_guard guard(lock_);
-  if (head_ == tail_) return false;
+  if (head_ == tail_ || gate.shuts(head_)) return false;
   uint32_t index = head_ & mask_;
   out.wr_id = slots_[index].wr_id;
   out.sge_count = slots_[index].sge_count;
@@ -71,6 +71,7 @@ uint32_t ReceiveQueue::limit() {
 void ReceiveQueue::clear() {
   std::lock_guard guard(lock_);
   __atomic_store_n(&head_, tail_, __ATOMIC_RELEASE);
+  gate.restart(tail_);
 }
 
 }  // namespace vb

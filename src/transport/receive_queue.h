@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/ring_memory.h"
 #include "base/spinlock.h"
+#include "transport/gate.h"
 
 namespace vb {
 
@@ -38,8 +39,8 @@ class ReceiveQueue {
 
   /// ENOMEM: full. EINVAL: too many SGEs.
   int post(const ibv_recv_wr& wr);
-  /// False: empty, or the next WR has no room for `needed` bytes. `limit_reached`: the count fell below the armed limit
-  /// (once per arming).
+  /// False: empty, or the next WR may not be used yet (a managed queue), or has no room for `needed` bytes.
+  /// `limit_reached`: the count fell below the armed limit (once per arming).
   bool pop(ReceiveWqe& out, bool& limit_reached, uint64_t needed = 0);
 
   void arm_limit(uint32_t limit);  ///< 0 disarms
@@ -47,7 +48,11 @@ class ReceiveQueue {
   uint32_t depth() const { return depth_; }
   uint32_t max_sge() const { return max_sge_; }
   bool empty() const { return __atomic_load_n(&tail_, __ATOMIC_ACQUIRE) == __atomic_load_n(&head_, __ATOMIC_ACQUIRE); }
+  /// Behind the last receive that was posted.
+  uint32_t end() const { return __atomic_load_n(&tail_, __ATOMIC_ACQUIRE); }
   void clear();
+
+  Gate gate;
 
  private:
   struct Slot {

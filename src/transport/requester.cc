@@ -47,6 +47,7 @@ void Requester::run() {
       if (reachable) channel->wait(qp_);
       break;
     }
+    if (sent == Sent::kGated) break;
     if (sent == Sent::kBad) {
       halted_ = true;
       break;
@@ -61,7 +62,7 @@ void Requester::run() {
 }
 
 /// Where sending ends now. SQD sends again what a NAK has asked for, but begins nothing new.
-uint32_t Requester::end() const { return qp_.state() == IBV_QPS_SQD ? started_ : qp_.send_queue.posted(); }
+uint32_t Requester::end() const { return qp_.state() == IBV_QPS_SQD ? started_ : qp_.send_queue.released(); }
 
 bool Requester::may_start(const SendWqe& wqe) const {
   if (next_msn_ - acked_ >= kWindow) return false;
@@ -73,6 +74,7 @@ bool Requester::may_start(const SendWqe& wqe) const {
 Requester::Sent Requester::execute_local(SendWqe& wqe) {
   wqe.msn = next_msn_;
   if (wqe.done) return Sent::kYes;  // before a NAK made us go back
+  if (wqe.is_crossing()) return execute_crossing(wqe);
   WindowOutcome outcome;
   if (wqe.opcode == IBV_WR_BIND_MW) {
     wqe.status = IBV_WC_MW_BIND_ERR;
@@ -368,6 +370,8 @@ bool Requester::idle() const { return qp_.send_queue.retired() == qp_.send_queue
 void Requester::complete(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
   if (qp_.config.type == kDcInitiator) [[unlikely]]
     qp_.send_queue.extension(wqe).address->release();
+  if (wqe.opcode == kWaitOpcode && !wqe.done) [[unlikely]]
+    --wqe.awaited->waits;
   if (wqe.origin == SendWqe::Origin::kProgram) [[likely]]
     return qp_.complete_send(wqe, status, vendor_error);
   SendWqe::Origin origin = wqe.origin;

@@ -45,6 +45,8 @@ class Requester {
   bool drained() const;
   /// Of the next request.
   uint32_t next_msn() const { return next_msn_; }
+  /// The next request does not wait for another queue's completions.
+  bool may_pass();
   /// No WR waits at all.
   bool idle() const;
   void reset();
@@ -54,12 +56,14 @@ class Requester {
   void restart_clock() { stalled_since_ = 0; }
 
  private:
-  enum class Sent { kYes, kLater, kBad };
+  /// kGated: the lane looks again when something has completed.
+  enum class Sent { kYes, kLater, kGated, kBad };
 
   uint32_t end() const;
   bool may_start(const SendWqe& wqe) const;
   Sent execute_local(SendWqe& wqe);
   bool execute_fill(SendWqe& wqe);
+  Sent execute_crossing(SendWqe& wqe);
   Sent transmit(SendWqe& wqe);
   Sent send_data(SendWqe& wqe);
   Sent send_read(SendWqe& wqe);

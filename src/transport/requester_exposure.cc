@@ -25,16 +25,18 @@ bool for_each_exposed(SendWqe& wqe, Visit visit) {
   return true;
 }
 
-bool is_in_pieces(SendWqe& wqe) {
+/// Whether the peer cannot reach into the memory as it is: it is in pieces, or a device's.
+bool needs_copy(SendWqe& wqe, const fabric::Endpoint& endpoint) {
   for (uint32_t i = 0; i < wqe.sge_count; ++i) {
-    if (wqe.sges()[i].length && wqe.exposed()[i]->layout) return true;
+    const MemoryRegion* region = wqe.sges()[i].length ? wqe.exposed()[i] : nullptr;
+    if (region && (region->layout || (region->out_of_reach && endpoint.traits().reaches_by_kernel))) return true;
   }
   return false;
 }
 
 }  // namespace
 
-/// Memory of its own for a payload that is in pieces: the peer reaches into that.
+/// Memory of its own for a payload that the peer cannot reach: it reaches into that.
 bool Requester::stage(SendWqe& wqe) {
   std::shared_ptr<unsigned char> bytes(new (std::nothrow) unsigned char[wqe.length],
                                        std::default_delete<unsigned char[]>());
@@ -56,7 +58,7 @@ bool Requester::unstage(SendWqe& wqe) {
 }
 
 Requester::Sent Requester::put_indirect(SendWqe& wqe, Kind kind, unsigned exposure) {
-  if (wqe.may_fault && is_in_pieces(wqe) && !stage(wqe)) return Sent::kBad;
+  if (needs_copy(wqe, qp_.channel()->endpoint()) && !stage(wqe)) return Sent::kBad;
   wire::Piece pieces[wire::kMaxPieces];
   uint32_t count = 0;
   const bool all = for_each_exposed(wqe, [&](MemoryRegion& region, unsigned char* at, uint32_t size) {

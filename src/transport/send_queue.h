@@ -12,11 +12,13 @@
 #include "base/result.h"
 #include "base/ring_memory.h"
 #include "base/spinlock.h"
+#include "transport/gate.h"
 #include "transport/indirect.h"
 
 namespace vb {
 
 struct AddressHandle;
+class CompletionQueue;
 struct MemoryRegion;
 
 /// IBV_WR_FLUSH, IBV_WC_FLUSH: newer than the header that this is compiled with.
@@ -31,6 +33,11 @@ inline constexpr uint8_t kMaskedCompareSwapOpcode = 99;
 inline constexpr uint8_t kMaskedFetchAddOpcode = 100;
 inline constexpr uint16_t kMaskedCompareSwapCompletion = 9;
 inline constexpr uint16_t kMaskedFetchAddCompletion = 10;
+
+/// Likewise: cross-channel work (gate.h).
+inline constexpr uint8_t kSendEnableOpcode = 96;
+inline constexpr uint8_t kReceiveEnableOpcode = 97;
+inline constexpr uint8_t kWaitOpcode = 98;
 
 /// Likewise: a request that does nothing, and those that say what a key stands for (indirect.h).
 inline constexpr uint8_t kNopOpcode = 101;
@@ -47,7 +54,8 @@ struct SendWqe {
   uint64_t wr_id;
   union {
     uint64_t remote_address;
-    AddressHandle* address;  ///< of a datagram: holds a reference
+    AddressHandle* address;    ///< of a datagram: holds a reference
+    CompletionQueue* awaited;  ///< of a request to wait, which counts in its `waits` until it is done
   };
   union {
     uint64_t compare_add;
@@ -74,14 +82,19 @@ struct SendWqe {
   Origin origin;
   uint32_t srqn;   ///< XRC: the remote SRQ
   bool may_fault;  ///< some of the SGEs' memory may be missing
-  bool staged;     ///< its memory is in pieces, and the peer reaches into a copy
+  bool staged;     ///< the peer cannot reach its memory (it is in pieces, for one), but a copy
 
   ibv_sge* sges() { return reinterpret_cast<ibv_sge*>(this + 1); }
   MemoryRegion** exposed() { return reinterpret_cast<MemoryRegion**>(sges() + sge_count); }
   unsigned char* inline_data() { return reinterpret_cast<unsigned char*>(this + 1); }
-  /// Executed here, without a message: its fields hold the window's new rkey, in imm the region's key (or the key to
-  /// invalidate), in remote_address and compare_add the range, in swap the access. Or those of a queue's fill().
-  bool is_local() const { return opcode == IBV_WR_BIND_MW || opcode == IBV_WR_LOCAL_INV || opcode >= kNopOpcode; }
+  /// Executed here, without a message. Of windows: its fields hold the window's new rkey, in imm the region's key (or
+  /// the key to invalidate), in remote_address and compare_add the range, in swap the access. Of cross-channel work: in
+  /// imm the turn, in rkey whose queue. Of keys for pieces: SendQueue::fill().
+  bool is_local() const {
+    return opcode == IBV_WR_BIND_MW || opcode == IBV_WR_LOCAL_INV ||
+           (opcode >= kSendEnableOpcode && !is_masked_atomic());
+  }
+  bool is_crossing() const { return opcode >= kSendEnableOpcode && opcode <= kWaitOpcode; }
   bool is_inline() const { return (flags & IBV_SEND_INLINE) != 0; }
   bool reads_back() const {
     return opcode == IBV_WR_RDMA_READ || opcode == IBV_WR_ATOMIC_CMP_AND_SWP || opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ||
@@ -143,6 +156,14 @@ class SendQueue {
 
   // The requester's side.
   uint32_t posted() const { return posted_.load(std::memory_order_acquire); }
+  /// Behind the last request that may go: of a managed queue not all do.
+  uint32_t released() const {
+    const uint32_t all = posted();
+    if (!gate.managed) [[likely]]
+      return all;
+    const uint32_t until = gate.until.load(std::memory_order_acquire);
+    return static_cast<int32_t>(until - all) < 0 ? until : all;
+  }
   uint32_t retired() const { return retired_.load(std::memory_order_relaxed); }
   void retire() {
     bool extra = at(retired()).origin != SendWqe::Origin::kProgram;
@@ -165,7 +186,10 @@ class SendQueue {
     reserved_ = retired();
     extra_used_.store(0, std::memory_order_relaxed);
     publish();
+    gate.restart(reserved_);
   }
+
+  Gate gate;
 
  private:
   SendWqe& take(SendWqe::Origin origin) {

@@ -109,7 +109,8 @@ void fill_raw_packets(ibv_device_attr_ex& attr) {
   attr.rss_caps.rx_hash_function = IBV_RX_HASH_FUNC_TOEPLITZ;
   attr.max_wq_type_rq = kMaxQp;
   attr.packet_pacing_caps = {1, kMaxRateLimit, kRaw};
-  attr.raw_packet_caps = IBV_RAW_PACKET_CAP_CVLAN_STRIPPING | IBV_RAW_PACKET_CAP_IP_CSUM;
+  attr.raw_packet_caps =
+      IBV_RAW_PACKET_CAP_CVLAN_STRIPPING | IBV_RAW_PACKET_CAP_IP_CSUM | IBV_RAW_PACKET_CAP_DELAY_DROP;
 }
 
 ibv_device_attr_ex attributes_ex(const Device& device) {

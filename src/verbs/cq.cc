@@ -84,7 +84,7 @@ Result<Cq*> create_cq(Context& context, const ibv_cq_init_attr_ex& attr) {
 }
 
 Result<void> destroy_cq(Cq& cq) {
-  if (cq.uses.load() != 0) return Error{EBUSY};
+  if (cq.uses.load() != 0 || cq.queue.waits.load() != 0) return Error{EBUSY};
   auto* abi = reinterpret_cast<ibv_cq*>(&cq.abi);
   Context& context = Context::from(cq.abi.context);
   {  // First: afterwards no event comes that was delayed.
@@ -159,6 +159,21 @@ int poll_cq(Cq& cq, int count, ibv_wc* wc) {
 
 int poll_cqes(Cq& cq, int count, Cqe* cqes) {
   return consume(cq, count, [cqes](const Cqe& cqe, int i) { cqes[i] = cqe; });
+}
+
+int take_cqes(Cq& cq, int limit, bool (*wanted)(const Cqe& cqe), Cqe& last) {
+  bool refused = false;
+  const auto take = [&](const Cqe& cqe) {
+    if (!wanted(cqe)) return !(refused = true);
+    last = cqe;
+    return true;
+  };
+  int count = cq.queue.consume_while(limit, take);
+  if (count == 0 && !refused) {
+    engine().lane.progress();
+    count = cq.queue.consume_while(limit, take);
+  }
+  return count == 0 && refused ? -1 : count;
 }
 
 void req_notify_cq(Cq& cq, bool solicited_only) {

@@ -56,6 +56,9 @@ VB_API Result<void> modify_cq(Cq& cq, const ibv_modify_cq_attr& attr);
 VB_API int poll_cq(Cq& cq, int count, ibv_wc* wc);
 /// The same, as the engine has them.
 VB_API int poll_cqes(Cq& cq, int count, Cqe* cqes);
+/// Takes up to `limit` completions out as long as they are `wanted`, and shows the last of them. How many; -1: there
+/// are some, but the first is not wanted, and stays.
+VB_API int take_cqes(Cq& cq, int limit, bool (*wanted)(const Cqe& cqe), Cqe& last);
 VB_API void req_notify_cq(Cq& cq, bool solicited_only);
 /// 0: until end_poll the CQ's iterator is the calling thread's; others wait. ENOENT: the CQ is empty, and not held.
 VB_API int start_poll(Cq& cq);

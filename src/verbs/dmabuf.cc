@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/statfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "verbs/mr.h"
@@ -42,7 +43,15 @@ int check(int fd, uint64_t offset, size_t length) {
   off_t size = lseek(fd, 0, SEEK_END);
   if (size >= 0 && (offset > static_cast<uint64_t>(size) || length > static_cast<uint64_t>(size) - offset))
     return EINVAL;
-  return length == 0 ? EINVAL : 0;
+  return length == 0 || offset + length < offset ? EINVAL : 0;
+}
+
+/// Whether the system lets a process reach into such memory of another: not if it has no pages of its own. Where it
+/// allows that of no memory, nobody tries.
+bool is_in_reach(uint64_t address) {
+  char byte;
+  const iovec own{&byte, 1}, other{reinterpret_cast<void*>(address), 1};
+  return process_vm_readv(getpid(), &own, 1, &other, 1, 0) == 1 || errno != EFAULT;
 }
 
 }  // namespace
@@ -50,22 +59,23 @@ int check(int fd, uint64_t offset, size_t length) {
 Result<Mr*> reg_dmabuf_mr(Pd& pd, uint64_t offset, size_t length, uint64_t iova, int fd, unsigned access) {
   constexpr unsigned kAllowed = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ |
                                 IBV_ACCESS_REMOTE_ATOMIC | IBV_ACCESS_RELAXED_ORDERING;
-  auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   if ((access & ~kAllowed) || !access_fits(access) || (iova ^ offset) % page != 0) return Error{EINVAL};
   if (int error = check(fd, offset, length)) return Error{error};
   auto view = std::make_shared<View>();
-  uint64_t skew = offset % page;
-  view->size = length + skew;
+  // From its start: some exporters show that, whatever offset a mapping asks for.
+  view->size = offset + length;
   view->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   int protection = PROT_READ | ((access & IBV_ACCESS_LOCAL_WRITE) ? PROT_WRITE : 0);
-  view->at = mmap(nullptr, view->size, protection, MAP_SHARED, fd, static_cast<off_t>(offset - skew));
+  view->at = mmap(nullptr, view->size, protection, MAP_SHARED, fd, 0);
   if (view->at == MAP_FAILED) return Error{EOPNOTSUPP};
   view->sync(DMA_BUF_SYNC_START);
   auto region = std::make_unique<MemoryRegion>();
-  region->address = reinterpret_cast<uint64_t>(view->at) + skew;
+  region->address = reinterpret_cast<uint64_t>(view->at) + offset;
   region->length = length;
   region->iova = iova;
   region->access = access & kKnownAccess;
+  region->out_of_reach = !is_in_reach(region->address);
   region->backing = std::move(view);
   auto mr = enter_region(pd, std::move(region));
   if (mr) (*mr)->abi.addr = nullptr;  // the program's address is the offset in the dma-buf

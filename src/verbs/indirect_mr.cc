@@ -9,19 +9,9 @@ namespace {
 
 constexpr unsigned kAccess = kLocalWrite | kRemoteWrite | kRemoteRead | kRemoteAtomic;
 
-/// Requests without a message: queue pairs that a requester works.
-bool takes_fills(const Qp& qp) {
+/// Queue pairs that a requester works, but for those that turn from target to target.
+bool takes_local(const Qp& qp) {
   return qp.init.qp_type == IBV_QPT_RC || qp.init.qp_type == IBV_QPT_UC || qp.init.qp_type == IBV_QPT_XRC_SEND;
-}
-
-int put_local(Qp& qp, SendWqe& wqe, const ibv_send_wr& head, uint8_t opcode) {
-  if (!takes_fills(qp)) return EINVAL;
-  wqe.wr_id = head.wr_id;
-  wqe.opcode = opcode;
-  wqe.flags = static_cast<uint8_t>(head.send_flags & ~IBV_SEND_INLINE);
-  wqe.sge_count = 0;
-  wqe.length = 0;
-  return 0;
 }
 
 /// Whether all that the layout names, and its own addresses, can be counted in 64 bits.
@@ -57,6 +47,14 @@ int put_fill(Qp& qp, SendWqe& wqe, const ibv_send_wr& head, Mr& mr, std::unique_
   return 0;
 }
 
-int put_nop(Qp& qp, SendWqe& wqe, const ibv_send_wr& head) { return put_local(qp, wqe, head, kNopOpcode); }
+int put_local(Qp& qp, SendWqe& wqe, const ibv_send_wr& head, uint8_t opcode) {
+  if (!takes_local(qp)) return EINVAL;
+  wqe.wr_id = head.wr_id;
+  wqe.opcode = opcode;
+  wqe.flags = static_cast<uint8_t>(head.send_flags & ~IBV_SEND_INLINE);
+  wqe.sge_count = 0;
+  wqe.length = 0;
+  return 0;
+}
 
 }  // namespace vb

@@ -26,7 +26,8 @@ VB_API Result<Mr*> create_indirect_mr(Pd& pd, uint32_t blocks);
 /// PD; access bits beyond local write, remote write, read and atomics; an extent that wraps around. The send queue's
 /// lock is held.
 VB_API int put_fill(Qp& qp, SendWqe& wqe, const ibv_send_wr& head, Mr& mr, std::unique_ptr<IndirectFill> fill);
-/// A request that does nothing, in its turn.
-VB_API int put_nop(Qp& qp, SendWqe& wqe, const ibv_send_wr& head);
+/// A request without a message nor SGEs: of `head` wr_id and flags count. EINVAL: the queue pair takes none. The send
+/// queue's lock is held.
+VB_API int put_local(Qp& qp, SendWqe& wqe, const ibv_send_wr& head, uint8_t opcode);
 
 }  // namespace vb

@@ -205,6 +205,25 @@ int put_destination(Qp& qp, SendWqe& wqe, const DcDestination& to) {
   return 0;
 }
 
+int put_pending(Qp& qp, const ibv_send_wr& wr) {
+  SendQueue& queue = qp.transport.send_queue;
+  std::lock_guard guard(queue.lock());
+  if (!takes_sends(qp)) return EINVAL;
+  SendWqe* wqe = queue.reserve();
+  if (!wqe) return ENOMEM;
+  const int error = put_wr(qp, *wqe, wr);
+  if (error) queue.unreserve();
+  return error;
+}
+
+void send_pending(Qp& qp) {
+  SendQueue& queue = qp.transport.send_queue;
+  queue.lock().lock();
+  queue.publish();
+  queue.lock().unlock();
+  engine().lane.kick(qp.transport);
+}
+
 int post_send(Qp& qp, ibv_send_wr* wr, ibv_send_wr** bad_wr) {
   if (qp.init.qp_type == kDcInitiator) [[unlikely]] {  // such a WR names no target
     *bad_wr = wr;

@@ -43,6 +43,11 @@ struct DcDestination {
 /// The last of what fills a slot: nothing may fail afterwards. EINVAL: no address handle of a host, or no such number.
 VB_API int put_destination(Qp& qp, SendWqe& wqe, const DcDestination& to);
 
+/// Puts a request into the send queue that is not begun before send_pending(), or before another is posted behind it.
+/// 0, or the errno for which it is not there: EINVAL, ENOMEM.
+VB_API int put_pending(Qp& qp, const ibv_send_wr& wr);
+VB_API void send_pending(Qp& qp);
+
 /// Posts a list: put(qp, slot, wr) fills the slot of each. Returns 0 or a positive errno; then *bad_wr is the first WR
 /// that was not posted.
 template <class Wr, class Put>

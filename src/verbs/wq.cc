@@ -11,12 +11,13 @@
 namespace vb {
 namespace {
 
-constexpr uint32_t kKnownFlags = IBV_WQ_FLAGS_CVLAN_STRIPPING;
+constexpr uint32_t kKnownFlags = IBV_WQ_FLAGS_CVLAN_STRIPPING | IBV_WQ_FLAGS_DELAY_DROP;
 
 Result<void> check_flags(uint32_t flags) {
   if ((flags & ~kKnownFlags) == 0) return {};
   static std::atomic<bool> told{false};
-  log_once(told, LogLevel::warn, "of the flags of work queues only CVLAN_STRIPPING is supported (EOPNOTSUPP)");
+  log_once(told, LogLevel::warn,
+           "of the flags of work queues only CVLAN_STRIPPING and DELAY_DROP are supported (EOPNOTSUPP)");
   return Error{EOPNOTSUPP};
 }
 
@@ -39,10 +40,15 @@ void enter(Wq& wq, ibv_wq_state to) {
   wq.state.store(to);
   wq.abi.state = to;
   if (to == IBV_WQS_ERR) wq.receiver.flush();
-  if (to == IBV_WQS_RESET) wq.queue.clear();
+  if (to != IBV_WQS_RESET) return;
+  wq.queue.clear();
+  wq.receiver.forget();
 }
 
-void adopt_flags(Wq& wq) { wq.receiver.config.strips_vlan = wq.flags & IBV_WQ_FLAGS_CVLAN_STRIPPING; }
+void adopt_flags(Wq& wq) {
+  wq.receiver.config.strips_vlan = (wq.flags & IBV_WQ_FLAGS_CVLAN_STRIPPING) != 0;
+  wq.receiver.config.delays_drop = (wq.flags & IBV_WQ_FLAGS_DELAY_DROP) != 0;
+}
 
 }  // namespace
 
@@ -72,7 +78,7 @@ Result<Wq*> create_wq(Context& context, ibv_wq_init_attr& attr) {
   abi.state = IBV_WQS_RESET;
   abi.wq_type = attr.wq_type;
   Cq& cq = Cq::from(attr.cq);
-  wq->receiver.config = {&engine().lane, &wq->owner, &wq->queue, &cq.queue, pd.domain, abi.wq_num, false};
+  wq->receiver.config = {&engine().lane, &wq->owner, &wq->queue, &cq.queue, pd.domain, abi.wq_num};
   wq->flags = attr.comp_mask & IBV_WQ_INIT_ATTR_FLAGS ? attr.create_flags : 0;
   adopt_flags(*wq);
   ++pd.uses;
@@ -118,6 +124,9 @@ int post_wq_recv(Wq& wq, ibv_recv_wr* wr, ibv_recv_wr** bad_wr) {
   if (wq.state.load() == IBV_WQS_ERR) {
     auto guard = engine().lane.hold();
     wq.receiver.flush();
+  } else if (wq.receiver.is_behind()) {
+    auto guard = engine().lane.hold();
+    wq.receiver.catch_up();
   }
   return error;
 }

@@ -156,14 +156,31 @@ static void refuse_wrong_attributes(struct end* end) {
   CHECK(ibv_dealloc_pd(other) == 0);
 }
 
+/// What is exported is the memory itself, and can be registered as a DMA buffer. Kernels may have none to give.
+static void export_memory(struct end* end) {
+  int fd = ibv_export_buf_dmabuf_fd(end->buf);
+  if (fd < 0) {
+    CHECK(errno == ENODATA);
+    return;
+  }
+  unsigned char* seen = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  CHECK(seen != MAP_FAILED);
+  end->memory[MEMORY - 2] = 77;
+  CHECK(seen[MEMORY - 2] == 77);
+  seen[MEMORY - 2] = 0;
+  CHECK(end->memory[MEMORY - 2] == 0);
+  struct ibv_mr* mr = ibv_reg_dmabuf_mr(end->pd, 0, MEMORY, 0, fd, IBV_ACCESS_LOCAL_WRITE);
+  CHECK(mr && close(fd) == 0 && ibv_dereg_mr(mr) == 0 && munmap(seen, MEMORY) == 0);
+  fputs("newer: exported as a DMA buffer\n", stderr);
+}
+
 static void make_memory(struct end* end) {
   end->memory = ibv_alloc_buf(end->pd, MEMORY, &end->buf);
   CHECK(end->memory && (uintptr_t)end->memory % 4096 == 0 && end->memory[MEMORY - 1] == 0);
   int access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ;
   end->mr = ibv_reg_buf_mr(end->pd, end->buf, end->memory, MEMORY, access);
   CHECK(end->mr && end->mr->addr == end->memory);
-  int fd = ibv_export_buf_dmabuf_fd(end->buf);
-  CHECK(fd >= 0 ? close(fd) == 0 : errno == ENODATA);
+  export_memory(end);
 }
 
 /// The DMA buffer behind device memory is the memory itself. Kernels may have none to give.

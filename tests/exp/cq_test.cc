@@ -129,7 +129,7 @@ TEST_F(ExpTest, OfACompletionQueueWhatIsNotKnownIsRefused) {
   attr.comp_mask = IBV_EXP_CQ_INIT_ATTR_RESERVED1;
   EXPECT_NULL_ERRNO(EINVAL, make_cq(attr));
   attr.comp_mask = IBV_EXP_CQ_INIT_ATTR_FLAGS;
-  attr.flags = IBV_EXP_CQ_CREATE_CROSS_CHANNEL;
+  attr.flags = IBV_EXP_CQ_AS_NOTIFY;
   EXPECT_NULL_ERRNO(EOPNOTSUPP, make_cq(attr));
   attr.flags = IBV_EXP_CQ_COMPRESSED_CQE;
   CqPtr cq = make_cq(attr);

@@ -12,8 +12,6 @@ TEST_F(ExpTest, WhatIsMissingSaysSo) {
   ibv_exp_qp_init_attr init = qp_attr(cq.get());
   QpPtr qp(ibv_exp_create_qp(context.get(), &init));
   ASSERT_NE(qp, nullptr);
-  ibv_exp_task task{}, *bad = nullptr;
-  EXPECT_EQ(ibv_exp_post_task(context.get(), &task, &bad), ENOSYS);
   ibv_exp_peer_commit commit{};
   EXPECT_EQ(ibv_exp_peer_commit_qp(qp.get(), &commit), ENOSYS);
   ibv_exp_peer_peek peek{};
@@ -23,19 +21,6 @@ TEST_F(ExpTest, WhatIsMissingSaysSo) {
   ibv_exp_open_device_attr open{};
   open.comp_mask = IBV_EXP_SET_ATTR_PEER_INFO;
   EXPECT_NULL_ERRNO(ENOSYS, ibv_exp_open_device(context->device, &open));
-}
-
-TEST_F(ExpTest, AVendorsInterfacesAreNotSupported) {
-  CqPtr cq = make_cq();
-  ibv_exp_query_intf_params params{};
-  params.intf_scope = IBV_EXP_INTF_GLOBAL;
-  params.obj = cq.get();
-  for (uint32_t family : {uint32_t{IBV_EXP_INTF_CQ}, uint32_t{IBV_EXP_INTF_QP_BURST}}) {
-    params.intf = family;
-    ibv_exp_query_intf_status status = IBV_EXP_INTF_STAT_OK;
-    EXPECT_EQ(ibv_exp_query_intf(context.get(), &params, &status), nullptr);
-    EXPECT_EQ(status, IBV_EXP_INTF_STAT_VENDOR_NOT_SUPPORTED);
-  }
 }
 
 TEST_F(ExpTest, TheDataPathsFunctionsCanBeAskedFor) {

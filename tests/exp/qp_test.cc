@@ -68,7 +68,8 @@ TEST_F(ExpQpTest, WritesReadsAndAtomicsDoWhatTheySay) {
 
 TEST_F(ExpQpTest, AListStopsAtTheFirstBadRequest) {
   ASSERT_POSTED(peer->post_recv(recv_wr(1)));
-  ibv_exp_send_wr good = exp_wr(IBV_EXP_WR_SEND, 1, nullptr), wrong = exp_wr(IBV_EXP_WR_SEND_ENABLE, 2, nullptr);
+  ibv_exp_send_wr good = exp_wr(IBV_EXP_WR_SEND, 1, nullptr),
+                  wrong = exp_wr(static_cast<ibv_exp_wr_opcode>(0x70), 2, nullptr);
   ibv_exp_send_wr after = exp_wr(IBV_EXP_WR_SEND, 3, nullptr), *bad = nullptr;
   good.next = &wrong, wrong.next = &after;
   EXPECT_EQ(ibv_exp_post_send(qp.get(), &good, &bad), EOPNOTSUPP);
@@ -102,7 +103,7 @@ TEST_F(ExpTest, OfAQueuePairWhatIsNotKnownIsRefused) {
   EXPECT_NULL_ERRNO(EINVAL, create([](auto& attr) { attr.comp_mask |= IBV_EXP_QP_INIT_ATTR_RESERVED1; }));
   EXPECT_NULL_ERRNO(EINVAL, create([](auto& attr) { attr.max_atomic_arg = 64; }));
   EXPECT_NULL_ERRNO(EINVAL, create([](auto& attr) { attr.cap.max_send_wr = 1 << 30; }));
-  EXPECT_NULL_ERRNO(EOPNOTSUPP, create([](auto& attr) { attr.exp_create_flags = IBV_EXP_QP_CREATE_CROSS_CHANNEL; }));
+  EXPECT_NULL_ERRNO(EOPNOTSUPP, create([](auto& attr) { attr.exp_create_flags = IBV_EXP_QP_CREATE_RX_END_PADDING; }));
   EXPECT_NULL_ERRNO(EOPNOTSUPP, create([](auto& attr) {
                       attr.comp_mask |= IBV_EXP_QP_INIT_ATTR_QPG;
                       attr.qpg.qpg_type = IBV_EXP_QPG_PARENT;
@@ -111,6 +112,8 @@ TEST_F(ExpTest, OfAQueuePairWhatIsNotKnownIsRefused) {
   ASSERT_NE(qp, nullptr);
   ibv_exp_qp_attr attr{};
   EXPECT_EQ(ibv_exp_modify_qp(qp.get(), &attr, IBV_EXP_QP_FLOW_ENTROPY), EOPNOTSUPP);
+  EXPECT_EQ(ibv_exp_modify_qp(qp.get(), &attr, IBV_EXP_QP_OOO_RW_DATA_PLACEMENT), 0)
+      << "data may be placed out of order";
   attr.comp_mask = IBV_EXP_QP_ATTR_RESERVED;
   EXPECT_EQ(ibv_exp_modify_qp(qp.get(), &attr, IBV_EXP_QP_STATE), EINVAL);
 }

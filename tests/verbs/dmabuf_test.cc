@@ -121,6 +121,23 @@ TEST_P(DmaBufTest, SendsAndReceives) {
   }
 }
 
+TEST_P(DmaBufTest, WritesAndReads) {
+  for (const DmaBuf& buffer : buffers) {
+    SCOPED_TRACE(buffer.exporter());
+    ASSERT_NO_FATAL_FAILURE(take(buffer));
+    for (uint32_t length : {100u, 300000u}) {
+      fill_pattern(seen(buffer, 8, length), length);
+      ASSERT_POSTED(a().post_send(write_wr(1, {sge(8, length)}, at_b.buffer, at_b.rkey)));
+      ASSERT_DONE(a().wait_send(), 1);
+      EXPECT_EQ(b().mismatch(0, length, length), -1);
+      b().fill(0, length, length + 1);
+      ASSERT_POSTED(a().post_send(read_wr(2, {sge(8, length)}, at_b.buffer, at_b.rkey)));
+      ASSERT_DONE(a().wait_send(), 2);
+      EXPECT_EQ(find_mismatch(seen(buffer, 8, length), length + 1), -1);
+    }
+  }
+}
+
 TEST_P(DmaBufTest, AtomicsWorkOnIt) {
   for (const DmaBuf& buffer : buffers) {
     SCOPED_TRACE(buffer.exporter());

@@ -145,6 +145,41 @@ TEST_F(WqTest, AWrongHashIsRefused) {
   EXPECT_NULL_ERRNO(EOPNOTSUPP, make_rss(table.get(), uint64_t{1} << 40));
 }
 
+/// A frame for a queue without receives waits for one, if the queue was made so. A frame behind it, for another queue,
+/// shows that it has come.
+TEST_F(WqTest, DelaysWhatItWouldDropWhenAsked) {
+  ibv_device_attr_ex device{};
+  ASSERT_EQ(ibv_query_device_ex(context.get(), nullptr, &device), 0);
+  if (!(device.raw_packet_caps & IBV_RAW_PACKET_CAP_DELAY_DROP)) GTEST_SKIP() << "frames are dropped at once here";
+  ibv_wq_init_attr attr{};
+  attr.wq_type = IBV_WQT_RQ, attr.max_wr = 16, attr.max_sge = 1, attr.pd = pd.get(), attr.cq = cq.get();
+  attr.comp_mask = IBV_WQ_INIT_ATTR_FLAGS;
+  attr.create_flags = IBV_WQ_FLAGS_DELAY_DROP;
+  WqPtr patient(ibv_create_wq(context.get(), &attr)), hasty = make_wq();
+  ASSERT_TRUE(patient && hasty);
+  ASSERT_EQ(to(patient.get(), IBV_WQS_RDY), 0);
+  ASSERT_EQ(to(hasty.get(), IBV_WQS_RDY), 0);
+  TablePtr patient_table = make_table({patient.get()}, 0), hasty_table = make_table({hasty.get()}, 0);
+  QpPtr patient_qp = make_rss(patient_table.get(), IBV_RX_HASH_SRC_IPV4),
+        hasty_qp = make_rss(hasty_table.get(), IBV_RX_HASH_SRC_IPV4);
+  FlowPtr patient_flow(FlowAttr().add(IBV_FLOW_SPEC_ETH, to_address(43)).create(patient_qp.get()));
+  FlowPtr hasty_flow(FlowAttr().add(IBV_FLOW_SPEC_ETH, to_address(44)).create(hasty_qp.get()));
+  ASSERT_TRUE(patient_flow && hasty_flow);
+  const Frame first = from_source(43, 1), second = from_source(43, 2), third = from_source(43, 3);
+  send(first);
+  send(second);
+  ASSERT_EQ(post(hasty.get(), 10), 0);
+  send(from_source(44, 4));
+  ASSERT_EQ(receive(cq.get()).wc.wr_id, 10u);
+  ASSERT_EQ(post(patient.get(), 8), 0);
+  EXPECT_EQ(receive(cq.get()).frame, first);
+  send(third);
+  ASSERT_EQ(post(patient.get(), 9), 0);
+  EXPECT_EQ(receive(cq.get()).frame, second);
+  ASSERT_EQ(post(patient.get(), 11), 0);
+  EXPECT_EQ(receive(cq.get()).frame, third);
+}
+
 TEST_F(WqTest, StripsVlanTagsWhenAsked) {
   ibv_wq_init_attr attr{};
   attr.wq_type = IBV_WQT_RQ;
