@@ -315,7 +315,7 @@ static void post(struct end* end, const struct introduction* theirs, enum ibv_wr
 
 /// Counters are the only way to learn of completions here: nothing is signaled, no CQ is polled.
 static void wait_for(struct ibv_comp_cntr* counter, uint64_t (*read_it)(struct ibv_comp_cntr*), uint64_t value) {
-  for (time_t end = time(NULL) + 20; read_it(counter) < value;) CHECK(time(NULL) < end);
+  for (time_t end = time(NULL) + 60; read_it(counter) < value;) CHECK(time(NULL) < end);
   CHECK(read_it(counter) == value);
 }
 
