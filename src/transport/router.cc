@@ -29,6 +29,7 @@ namespace vb {
 
 namespace {
 
+constexpr uint32_t kNoDevice = UINT32_MAX;
 constexpr uint32_t kMaxHandshakes = 256;
 constexpr int kAcceptsAtOnce = 64;
 constexpr uint64_t kFirstRetry = 10 * kMillisecond;
@@ -182,6 +183,7 @@ bool Router::listen(Slot& slot, const std::vector<SocketAddress>& addresses) {
 }
 
 Result<Router::Slot*> Router::lock_slot(uint32_t device, const std::vector<SocketAddress>& addresses) {
+  if (addresses.empty()) return Error{ENODEV};
   uint32_t first = random_value<uint32_t>() % kSlotCount;
   for (uint32_t i = 0; i < kSlotCount; ++i) {
     uint32_t number = (first + i) % kSlotCount;
@@ -226,6 +228,16 @@ void Router::free_qpn(uint32_t qpn) {
     slot->taken[qpn % kSlotSize] = false;
     --slot->used;
   }
+}
+
+void Router::device_gone(uint32_t device) {
+  std::vector<uint32_t> slots;
+  for (auto& slot : slots_) {
+    if (slot->device != device) continue;
+    slot->device = kNoDevice;
+    slots.push_back(slot->number);
+  }
+  lane_.device_gone(slots);
 }
 
 bool Router::own(const SocketAddress& address) {
