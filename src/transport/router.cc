@@ -236,8 +236,18 @@ void Router::device_gone(uint32_t device) {
     if (slot->device != device) continue;
     slot->device = kNoDevice;
     slots.push_back(slot->number);
+    leave_rails(*slot);
   }
   lane_.device_gone(slots);
+}
+
+/// An interface that comes again with the same address gets endpoints of its own: what the old ones have sent into the
+/// void they send again, and so do those of peers.
+void Router::leave_rails(const Slot& slot) {
+  for (const std::string& key : slot.keys) {
+    const std::string node = ' ' + key.substr(0, key.find(' '));
+    std::erase_if(rails_, [&](const auto& rail) { return rail.first.ends_with(node); });
+  }
 }
 
 bool Router::own(const SocketAddress& address) {

@@ -133,6 +133,7 @@ class Router {
   bool listen(Slot& slot, const std::vector<SocketAddress>& addresses);
   bool own(const SocketAddress& address);
   Route* find_route(const SocketAddress& source, const SocketAddress& destination, uint32_t slot);
+  void leave_rails(const Slot& slot);
   Result<void> start(Route& route);
   void rest(Pollable& listener, int listening);
 
