@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <endian.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "base/clock.h"
 #include "door.h"
 #include "native_id.h"
 
@@ -61,8 +63,8 @@ Result<void> find_way(Id& id, SocketAddress source, SocketAddress destination, b
   return {};
 }
 
-/// 0 when the address is not known yet; else the event's status.
-bool reported_later(int error) { return error == ENODEV || error == EHOSTUNREACH; }
+/// Whether an event says it: nothing leads there by a device. Where the program has chosen the source, the call does.
+bool reported_later(int error, const SocketAddress& source) { return error == ENODEV && cm::is_any(source); }
 
 /// Until the port is free on all devices; one that the program has chosen is tried once.
 Result<void> bind_everywhere(Id& id, SocketAddress& local) {
@@ -122,6 +124,7 @@ void show_addresses(Id& id, const SocketAddress* local, const SocketAddress* rem
 Result<void> bind_id(Id& id, sockaddr* address) {
   auto local = cm::copy_address(address);
   if (!local) return Error{local.error()};
+  if (auto present = id.present(); !present) return present;
   if (auto advanced = id.advance(Stage::kIdle, Stage::kBound); !advanced) return advanced;
   auto done = bind_to(id, address, *local);
   if (!done) {
@@ -134,6 +137,7 @@ Result<void> bind_id(Id& id, sockaddr* address) {
 
 Result<void> resolve_address(Id& id, sockaddr* source, sockaddr* destination, int timeout_ms) {
   if (id.is_native()) return resolve_native(id, source, destination, timeout_ms);
+  if (auto present = id.present(); !present) return present;
   auto to = cm::copy_address(destination);
   if (!to) return Error{to.error()};
   Stage before = id.stage;
@@ -149,23 +153,42 @@ Result<void> resolve_address(Id& id, sockaddr* source, sockaddr* destination, in
     from = *copy;
   }
   if (from.storage.ss_family != to->storage.ss_family) return Error{EINVAL};
-  if (auto advanced = id.advance(before, Stage::kAddressResolved); !advanced) return advanced;
+  if (auto advanced = id.advance(before, Stage::kResolvingAddress); !advanced) return advanced;
+  id.before = {before, id.abi.route.addr, id.attachment, id.gid_index};
   auto found = find_way(id, from, *to, bound);
   if (found && id.native) drop_native(id);
   // What is bound to an address of ours stays ours.
   if ((!bound || id.native) && may_be_native(id, found.error())) {
     if (auto theirs = resolve_native(id, source, destination, timeout_ms)) return theirs;
   }
-  if (!found) {
-    id.stage = before;
-    if (!reported_later(found.error())) return found;
-    show_addresses(id, nullptr, &*to);
-  }
+  if (found) return id.protocol->resolve(static_cast<uint64_t>(std::max(timeout_ms, 0)) * kMillisecond);
+  id.stage = before;
+  if (!reported_later(found.error(), from)) return found;
+  show_addresses(id, nullptr, &*to);
   cm::Event event;
-  event.kind = found ? cm::Kind::kAddressResolved : cm::Kind::kAddressError;
+  event.kind = cm::Kind::kAddressError;
   event.status = -found.error();
   id.protocol->post(event);
   return {};
+}
+
+void address_resolved(Id& id, bool success) {
+  if (id.stage != Stage::kResolvingAddress) return;
+  if (success) {
+    id.stage = Stage::kAddressResolved;
+    return;
+  }
+  const bool bound = id.before.stage == Stage::kBound;
+  Attachment* attachment = id.before.attachment;
+  id.protocol->forget_way(bound);
+  id.protocol->depend_on(attachment ? attachment->netdev : 0);
+  if (!attachment && id.abi.pd == id.attachment->pd) id.abi.pd = nullptr;
+  id.attachment = attachment;
+  id.gid_index = id.before.gid_index;
+  id.abi.verbs = attachment ? attachment->verbs : nullptr;
+  id.abi.port_num = attachment ? 1 : 0;
+  id.abi.route.addr = id.before.address;
+  id.stage = id.before.stage;
 }
 
 void fill_path(Id& id) {
@@ -193,6 +216,7 @@ Result<void> resolve_route(Id& id, int timeout_ms) {
   if (id.is_native()) {
     return on_native(id, [&](rdma_cm_id* native) { return native_rdma_resolve_route(native, timeout_ms); });
   }
+  if (auto present = id.present(); !present) return present;
   if (auto advanced = id.advance(Stage::kAddressResolved, Stage::kRouteResolved); !advanced) return advanced;
   fill_path(id);
   cm::Event event;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Event channels: real file descriptors.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -93,10 +93,10 @@ static bool just_destroyed(const rdma_event_channel* channel) {
                      [&](const auto& each) { return each && &each->abi == channel; });
 }
 
-/// As if the thread had been there before the channel went: nobody wakes it but a signal. A cancellation point.
-static int wait_in_vain() {
-  pause();
-  return as_minus_one(Result<void>(Error{EINTR}));
+/// A program that is about to end (see Channels) ends meanwhile; any other learns of its mistake. A cancellation point.
+static int too_late() {
+  constexpr int kGraceMilliseconds = 1000;
+  return as_minus_one(Result<void>(Error{poll(nullptr, 0, kGraceMilliseconds) < 0 ? errno : EBADF}));
 }
 
 static rdma_event_channel* handle(EventChannel& channel) { return &channel.abi; }
@@ -116,16 +116,17 @@ VB_DOOR void rdma_destroy_event_channel(rdma_event_channel* channel) {
 /// A cancellation point: no guard.
 VB_DOOR int rdma_get_cm_event(rdma_event_channel* channel, rdma_cm_event** event) {
   if (!channel || !event) return as_minus_one(Result<void>(Error{EINVAL}));
-  if (!ours(channel)) return just_destroyed(channel) ? wait_in_vain() : native_rdma_get_cm_event(channel, event);
+  if (!ours(channel)) return just_destroyed(channel) ? too_late() : native_rdma_get_cm_event(channel, event);
   Result<rdma_cm_event*> next = next_event(EventChannel::from(channel));
   if (next) *event = *next;
-  if (!next && next.error() == EBADF && just_destroyed(channel)) return wait_in_vain();
+  if (!next && next.error() == EBADF && just_destroyed(channel)) return too_late();
   return as_minus_one(next);
 }
 
+/// A request's identifier may be gone already, its listener waits.
 VB_DOOR int rdma_ack_cm_event(rdma_cm_event* event) {
   if (!event) return as_minus_one(Result<void>(Error{EINVAL}));
-  if (!ours(event->id)) return native_rdma_ack_cm_event(event);
+  if (!ours(event->listen_id ? event->listen_id : event->id)) return native_rdma_ack_cm_event(event);
   release_event(HeldEvent::from(event));
   return 0;
 }

@@ -76,6 +76,7 @@ Result<void> connect_native(Id& id, const rdma_conn_param* param) {
 
 Result<void> connect_id(Id& id, const rdma_conn_param* param) {
   if (id.is_native()) return connect_native(id, param);
+  if (auto present = id.present(); !present) return present;
   if (!id.abi.qp && !param) return Error{EINVAL};
   if (!within_limits(id, param)) return Error{EINVAL};
   if (id.stage != Stage::kRouteResolved) return Error{EINVAL};
@@ -98,6 +99,7 @@ Result<void> accept_connection(Id& id, const rdma_conn_param* param) {
   choose_depths(id, param, std::min(id.responder_resources, id.attachment->max_responder_resources),
                 std::min(id.initiator_depth, id.attachment->max_initiator_depth));
   cm::Parameters mine = parameters(id, param);
+  mine.ece.vendor_id = id.remote_ece.vendor_id;  // options are agreed upon in the terms of who asked
   if (has_qp(id)) {
     if (auto moved = move_to_rtr(id, id.responder_resources); !moved) return moved;
     if (auto moved = move_to_rts(id, id.initiator_depth); !moved) return moved;
@@ -105,13 +107,14 @@ Result<void> accept_connection(Id& id, const rdma_conn_param* param) {
   auto accepted = id.protocol->accept(mine, private_data(id, param));
   if (accepted) return accepted;
   // As the kernel does: the peer does not wait for an acceptance that will not come.
-  static_cast<void>(id.protocol->reject(cm::kRejectByConsumer, {}, {}));
+  static_cast<void>(id.protocol->reject(cm::kRejectByConsumer, {}));
   static_cast<void>(move_to_error(id));
   return accepted;
 }
 
 Result<void> accept_id(Id& id, rdma_conn_param* param) {
   if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_accept(native, param); });
+  if (auto present = id.present(); !present) return present;
   if (id.stage != Stage::kConnect) return Error{EINVAL};
   if (!id.datagram()) return accept_connection(id, param);
   return id.protocol->inform(parameters(id, param), private_data(id, param));
@@ -124,24 +127,26 @@ Result<void> after_accept(Id& id) {
   return {};
 }
 
-Result<void> reject_id(Id& id, const void* data, uint8_t size, bool with_ece) {
+/// `options`: those that the peer asks for (ECE) are why.
+Result<void> reject_id(Id& id, const void* data, uint8_t size, bool options) {
   if (id.is_native()) {
     return on_native(id, [&](rdma_cm_id* native) {
-      return with_ece ? native_rdma_reject_ece(native, data, size) : native_rdma_reject(native, data, size);
+      return options ? native_rdma_reject_ece(native, data, size) : native_rdma_reject(native, data, size);
     });
   }
+  if (auto present = id.present(); !present) return present;
   if (id.stage != Stage::kConnect) return Error{EINVAL};
   cm::PrivateData bytes;
   if (data) bytes = {static_cast<const unsigned char*>(data), size};
-  cm::Ece ece = with_ece ? id.local_ece : cm::Ece{};
-  if (id.datagram()) return id.protocol->refuse_inquiry(bytes, ece);
-  return id.protocol->reject(cm::kRejectByConsumer, bytes, ece);
+  if (id.datagram()) return id.protocol->refuse_inquiry(bytes);
+  return id.protocol->reject(options ? cm::kRejectVendorOption : cm::kRejectByConsumer, bytes);
 }
 
 Result<void> listen_id(Id& id, int backlog) {
   constexpr int kMaxBacklog = 1024;
   auto there = [&](rdma_cm_id* native) { return native_rdma_listen(native, backlog); };
   if (id.is_native()) return on_native(id, there);
+  if (auto present = id.present(); !present) return present;
   if (id.stage == Stage::kIdle) {
     SocketAddress any = cm::any_address(AF_INET, 0);
     if (auto bound = bind_id(id, any.get()); !bound) return bound;
@@ -153,22 +158,24 @@ Result<void> listen_id(Id& id, int backlog) {
   return listening;
 }
 
+/// Both are for programs whose queue pair is none of the identifier's.
 Result<void> set_local_ece(Id& id, ibv_ece* ece) {
   if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_set_local_ece(native, ece); });
-  if (!ece || ece->comp_mask) return Error{EINVAL};
+  if (id.abi.qp || !ece || !ece->vendor_id || ece->comp_mask) return Error{EINVAL};
   id.local_ece = {ece->vendor_id, ece->options};
   return {};
 }
 
 Result<void> get_remote_ece(Id& id, ibv_ece* ece) {
   if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_get_remote_ece(native, ece); });
-  if (!ece || ece->comp_mask) return Error{EINVAL};
+  if (id.abi.qp || !ece) return Error{EINVAL};
   *ece = {id.remote_ece.vendor_id, id.remote_ece.options, 0};
   return {};
 }
 
 Result<void> disconnect_id(Id& id) {
   if (id.is_native()) return on_native(id, native_rdma_disconnect);
+  if (auto present = id.present(); !present) return present;
   if (id.stage != Stage::kConnect || id.datagram()) return Error{EINVAL};
   if (auto moved = move_to_error(id); !moved) return moved;
   return id.protocol->disconnect();
@@ -176,13 +183,15 @@ Result<void> disconnect_id(Id& id) {
 
 Result<void> notify_id(Id& id, ibv_event_type event) {
   if (id.is_native()) return on_native(id, [&](rdma_cm_id* native) { return native_rdma_notify(native, event); });
+  if (auto present = id.present(); !present) return present;
   if (id.stage != Stage::kConnect || id.datagram() || event != IBV_EVENT_COMM_EST) return Error{EINVAL};
-  if (id.protocol->state() == cm::State::kEstablished) return {};
+  if (id.protocol->state() == cm::State::kEstablished) return Error{EISCONN};
   return id.protocol->establish();
 }
 
 Result<void> establish_id(Id& id) {
   if (id.is_native()) return on_native(id, native_rdma_establish);
+  if (auto present = id.present(); !present) return present;
   if (id.abi.qp || id.protocol->state() != cm::State::kReplyReceived) return Error{EINVAL};
   return id.protocol->establish();
 }

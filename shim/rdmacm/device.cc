@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <map>
+#include <shared_mutex>
 
 #include "base/never_destroyed.h"
 #include "door.h"
 #include "native_id.h"
+#include "verbs/device_registry.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -16,9 +18,14 @@ namespace vb::door {
 
 namespace {
 
+uint32_t interface_of(const Device& device) {
+  std::shared_lock guard(device_lock());
+  return device.netdev;
+}
+
 struct Attachments {
   std::mutex lock;
-  std::map<Device*, std::unique_ptr<Attachment>> all;
+  std::map<std::pair<Device*, uint32_t>, std::unique_ptr<Attachment>> all;
 };
 
 Attachments& attachments() {
@@ -26,9 +33,10 @@ Attachments& attachments() {
   return *value;
 }
 
-Result<std::unique_ptr<Attachment>> open_attachment(Device& device) {
+Result<std::unique_ptr<Attachment>> open_attachment(Device& device, uint32_t netdev) {
   auto made = std::make_unique<Attachment>();
   made->device = &device;
+  made->netdev = netdev;
   made->verbs = ibv_open_device(&device.abi);
   if (!made->verbs) return Error{errno};
   made->pd = ibv_alloc_pd(made->verbs);
@@ -92,14 +100,14 @@ void free_contexts(ibv_context** data) {
 }  // namespace
 
 Result<Attachment*> attach(Device& device) {
+  const uint32_t netdev = interface_of(device);
   std::lock_guard guard(attachments().lock);
-  auto found = attachments().all.find(&device);
-  if (found != attachments().all.end()) return found->second.get();
-  auto made = open_attachment(device);
+  std::unique_ptr<Attachment>& slot = attachments().all[{&device, netdev}];
+  if (slot) return slot.get();
+  auto made = open_attachment(device, netdev);
   if (!made) return Error{made.error()};
-  Attachment* attachment = made->get();
-  attachments().all[&device] = std::move(*made);
-  return attachment;
+  slot = std::move(*made);
+  return slot.get();
 }
 
 Result<void> attach_by_address(Id& id, const SocketAddress& local) {
@@ -112,8 +120,10 @@ Result<void> attach_by_address(Id& id, const SocketAddress& local) {
   id.abi.verbs = (*attachment)->verbs;
   id.abi.port_num = 1;
   if (!id.abi.pd) id.abi.pd = (*attachment)->pd;
-  id.protocol->depend_on(place->device->netdev);
-  return {};
+  id.protocol->depend_on((*attachment)->netdev);
+  // An interface that went before the identifier was said to depend on it has no address any more.
+  auto still = cm::find_place(local);
+  return still ? Result<void>() : Error{still.error()};
 }
 
 Result<ibv_xrcd*> xrc_domain(Id& id) {

@@ -129,7 +129,7 @@ void take_response(Id& id, HeldEvent& held, const cm::Event& event) {
     return;
   }
   static_cast<void>(move_to_error(id));
-  static_cast<void>(id.protocol->reject(cm::kRejectByConsumer, {}, {}));
+  static_cast<void>(id.protocol->reject(cm::kRejectByConsumer, {}));
   held.abi.event = RDMA_CM_EVENT_CONNECT_ERROR;
   held.abi.status = -done.error();
 }
@@ -155,6 +155,8 @@ bool prepare(HeldEvent& held, const cm::Event& event) {
     held.abi.id = &held.counted->abi;
   }
   Id& id = Id::from(held.abi.id);
+  if (event.kind == cm::Kind::kAddressResolved) address_resolved(id, true);
+  if (event.kind == cm::Kind::kAddressError) address_resolved(id, false);
   if (event.kind == cm::Kind::kMulticastJoin || event.kind == cm::Kind::kMulticastError) {
     fill_multicast(id, held, event);
   } else if (event.kind == cm::Kind::kAddrinfoResolved) {
@@ -169,10 +171,7 @@ bool prepare(HeldEvent& held, const cm::Event& event) {
     fill_connection(held, event);
   }
   if (event.kind == cm::Kind::kConnectResponse) take_response(id, held, event);
-  if (event.kind == cm::Kind::kRejected) {
-    id.remote_ece = event.peer.ece;
-    static_cast<void>(move_to_error(id));
-  }
+  if (event.kind == cm::Kind::kRejected) static_cast<void>(move_to_error(id));
   return true;
 }
 
@@ -232,6 +231,7 @@ Result<void> complete(Id& id) {
   auto event = next_event(EventChannel::from(id.abi.channel));
   if (!event) return Error{event.error()};
   id.abi.event = *event;
+  if ((*event)->event == RDMA_CM_EVENT_DEVICE_REMOVAL) return Error{ENODEV};  // not what was waited for
   if ((*event)->status == 0) return {};
   if ((*event)->event == RDMA_CM_EVENT_REJECTED) return Error{ECONNREFUSED};
   return Error{(*event)->status < 0 ? -(*event)->status : (*event)->status};

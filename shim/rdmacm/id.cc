@@ -79,6 +79,7 @@ Result<void> make_protocol(Id& id) {
 
 Result<void> migrate_id(Id& id, rdma_event_channel* channel) {
   if (channel && !ours(channel)) return Error{EINVAL};
+  if (auto present = id.present(); !present) return present;
   EventChannel* old_own = id.sync ? &EventChannel::from(id.abi.channel) : nullptr;
   if (old_own && !channel) return Error{EINVAL};
   if (id.native && channel && !EventChannel::from(channel).native) return Error{ENODEV};

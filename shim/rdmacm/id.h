@@ -19,7 +19,7 @@
 namespace vb::door {
 
 /// How far the program has got with an identifier; each call demands a stage (EINVAL).
-enum class Stage { kIdle, kBound, kAddressResolved, kRouteResolved, kConnect, kListen };
+enum class Stage { kIdle, kBound, kResolvingAddress, kAddressResolved, kRouteResolved, kConnect, kListen };
 
 /// Whose devices an identifier is on: that follows from its address. At the wildcard it is on all.
 enum class Owner { kOurs, kBoth, kNative };
@@ -49,9 +49,11 @@ struct EventChannel {
   static EventChannel& from(rdma_event_channel* channel) { return *reinterpret_cast<EventChannel*>(channel); }
 };
 
-/// A device that identifiers use: one context and one PD for all of them, opened at first use, for ever.
+/// A device that identifiers use: one context and one PD for all of them, opened at first use, for ever. An interface
+/// that comes again by the same name is another one.
 struct Attachment {
   Device* device = nullptr;
+  uint32_t netdev = 0;  ///< the interface's index
   ibv_context* verbs = nullptr;
   ibv_pd* pd = nullptr;
   ibv_xrcd* xrcd = nullptr;  ///< opened at first use, with the lock of device.cc
@@ -86,6 +88,14 @@ struct Id {
   Objects known;                 ///< the same at both
   Attachment* attachment = nullptr;
   uint8_t gid_index = 0;
+
+  /// What it was before its address was resolved, and is again if that fails.
+  struct Before {
+    Stage stage = Stage::kIdle;
+    rdma_addr address{};
+    Attachment* attachment = nullptr;
+    uint8_t gid_index = 0;
+  } before;
 
   // Whoever takes an event moves the QP, and another thread may destroy it meanwhile: held while abi.qp changes or is
   // moved, and never while a QP is destroyed, which may wait for the program.
@@ -128,6 +138,8 @@ struct Id {
   static Id& from(rdma_cm_id* id) { return *reinterpret_cast<Id*>(id); }
   bool datagram() const { return abi.qp_type == IBV_QPT_UD; }
   bool is_native() const { return owner == Owner::kNative; }
+  /// ENXIO when its device has gone: all that is left to do is to destroy it.
+  Result<void> present() const { return protocol->removed() ? Result<void>(Error{ENXIO}) : Result<void>(); }
   /// EINVAL unless the identifier is at `from`, and then it is at `to`.
   Result<void> advance(Stage from, Stage to);
 };
@@ -161,6 +173,8 @@ Result<void> destroy_id(Id& id);
 // address.cc
 Result<void> bind_id(Id& id, sockaddr* address);
 Result<void> resolve_address(Id& id, sockaddr* source, sockaddr* destination, int timeout_ms);
+/// The event of that is taken: it was resolved, or it is what it was before.
+void address_resolved(Id& id, bool success);
 Result<void> resolve_route(Id& id, int timeout_ms);
 /// Fills in the one path record, from the addresses.
 void fill_path(Id& id);

@@ -32,8 +32,9 @@ Result<void> join(Id& id, sockaddr* group, uint32_t flags, void* context) {
     rdma_cm_join_mc_attr_ex attr{RDMA_CM_JOIN_MC_ATTR_ADDRESS | RDMA_CM_JOIN_MC_ATTR_JOIN_FLAGS, flags, group};
     return on_native(id, [&](rdma_cm_id* native) { return native_rdma_join_multicast_ex(native, &attr, context); });
   }
+  if (auto present = id.present(); !present) return present;
   if (!id.datagram() || !id.abi.verbs || flags >= RDMA_MC_JOIN_FLAG_RESERVED) return Error{EINVAL};
-  if (id.stage == Stage::kIdle || id.stage == Stage::kListen) return Error{EINVAL};
+  if (id.stage != Stage::kBound && id.stage != Stage::kAddressResolved) return Error{EINVAL};
   auto address = cm::copy_address(group);
   if (!address) return Error{address.error()};
   auto membership = std::make_shared<Membership>();
@@ -61,6 +62,7 @@ Result<void> leave(Id& id, sockaddr* group) {
   if (id.is_native()) {
     return on_native(id, [&](rdma_cm_id* native) { return native_rdma_leave_multicast(native, group); });
   }
+  if (auto present = id.present(); !present) return present;
   auto address = cm::copy_address(group);
   if (!address) return Error{address.error()};
   auto found = std::find_if(id.memberships.begin(), id.memberships.end(),

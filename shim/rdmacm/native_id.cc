@@ -178,6 +178,7 @@ Result<Id*> adopt(Id& listener, rdma_cm_id* native) {
   id->abi.qp_type = native->qp_type;
   auto ready = make_protocol(*id);
   rdma_event_channel* own = EventChannel::from(id->abi.channel).native.get();
+  if (ready && !own) ready = Error{ENODEV};
   if (ready && listener.sync && native_rdma_migrate_id(native, own) != 0) ready = Error{errno};
   if (!ready) {
     if (id->sync) destroy_channel(EventChannel::from(id->abi.channel));

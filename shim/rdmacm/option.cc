@@ -74,6 +74,7 @@ Result<void> set_own_option(Id& id, int level, int name, const void* data, size_
 
 Result<void> set_option(Id& id, int level, int name, void* data, size_t size) {
   if (!id.is_native()) {
+    if (auto present = id.present(); !present) return present;
     if (auto set = set_own_option(id, level, name, data, size); !set || !id.native) return set;
   }
   return on_native(id, [&](rdma_cm_id* native) { return native_rdma_set_option(native, level, name, data, size); });

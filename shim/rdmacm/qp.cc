@@ -58,6 +58,7 @@ Result<void> make_cqs(Id& id, Attr& attr) {
 template <class Attr>
 Result<void> check_request(const Id& id, const Attr& attr, const ibv_pd* pd) {
   const rdma_cm_id& abi = id.abi;
+  if (auto present = id.present(); !present) return present;
   if (abi.qp || !abi.verbs || pd->context != abi.verbs) return Error{EINVAL};
   auto differ = [](const ibv_cq* own, const ibv_cq* given) { return own && given && own != given; };
   if (differ(abi.recv_cq, attr.recv_cq) || differ(abi.send_cq, attr.send_cq)) return Error{EINVAL};
@@ -81,6 +82,7 @@ Result<void> initialise(Id& id, ibv_qp* qp) {
 bool connected(const Id& id) {
   switch (id.protocol->state()) {
     case cm::State::kIdle:
+    case cm::State::kResolving:
     case cm::State::kListening:
     case cm::State::kClosed: return false;
     default: return true;
@@ -153,6 +155,7 @@ Result<void> init_qp_attr(Id& id, ibv_qp_attr& attr, int& mask) {
   if (id.is_native()) {
     return on_native(id, [&](rdma_cm_id* native) { return native_rdma_init_qp_attr(native, &attr, &mask); });
   }
+  if (auto present = id.present(); !present) return present;
   switch (attr.qp_state) {
     case IBV_QPS_INIT: fill_init(id, attr, mask); return {};
     case IBV_QPS_RTR: return fill_rtr(id, attr, mask);
@@ -172,6 +175,7 @@ Result<void> keep(Id& id, ibv_pd* pd, ibv_qp* qp) {
     return done;
   }
   id.abi.pd = pd;
+  id.local_ece = {};  // the QP's own options count from now on, and it has none
   std::lock_guard guard(id.qp_lock);
   id.abi.qp = qp;
   return {};

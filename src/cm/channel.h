@@ -16,9 +16,19 @@ class Channel : public EventQueue<Event> {
   }
   /// Takes out what waits of one identifier, and of the requests to it.
   std::vector<Event> extract(const Identifier& id) {
+    return extract_if([&](const Event& event) { return about(event, id); });
+  }
+  /// Takes out the requests to a listener, and no more.
+  std::vector<Event> extract_requests(const Identifier& listener) {
+    return extract_if([&](const Event& event) { return event.listener.get() == &listener; });
+  }
+
+ private:
+  template <class Predicate>
+  std::vector<Event> extract_if(Predicate predicate) {
     std::vector<Event> taken;
     remove([&](const Event& event) {
-      if (!about(event, id)) return false;
+      if (!predicate(event)) return false;
       taken.push_back(event);
       return true;
     });

@@ -68,12 +68,13 @@ Result<void> Identifier::accept(const Parameters& mine, PrivateData data) {
   body.srq = mine.srq;
   body.ece = {mine.ece.vendor_id, mine.ece.options};
   manager_.index_qpn(*this, true);
+  has_events_ = true;
   enter(State::kReplySent);
   transmit_until_answered(reply);
   return {};
 }
 
-Result<void> Identifier::reject(Reason reason, PrivateData data, const Ece& ece) {
+Result<void> Identifier::reject(Reason reason, PrivateData data) {
   if (Manager::current() != &manager_) return Error{EBADF};
   Hold hold(manager_);
   wire::CmMessage refusal = message(wire::Cm::kReject);
@@ -82,7 +83,6 @@ Result<void> Identifier::reject(Reason reason, PrivateData data, const Ece& ece)
     return Error{EINVAL};
   }
   refusal.reject.reason = reason;
-  refusal.reject.ece = {ece.vendor_id, ece.options};
   transmit(refusal);
   last_ = refusal;  // for a request that comes again
   enter(State::kClosed);
@@ -113,6 +113,7 @@ Result<void> Identifier::disconnect() {
       return {};
     case State::kDisconnectReceived: leave(); return {};
     case State::kIdle:
+    case State::kResolving:
     case State::kListening: return Error{EINVAL};
     default: return {};
   }
@@ -225,7 +226,6 @@ void Identifier::on_reject(const wire::CmReject& body) {
     case State::kRequestSent:
     case State::kReplyReceived:
     case State::kReplySent:
-      theirs_.ece = {body.ece.vendor_id, body.ece.options};
       enter(State::kClosed);
       push(Kind::kRejected, body.reason, data_of(body.data), kRejectPrivate);
       return finish();

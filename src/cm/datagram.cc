@@ -36,13 +36,13 @@ Result<void> Identifier::inform(const Parameters& mine, PrivateData data) {
   if (Manager::current() != &manager_) return Error{EBADF};
   Hold hold(manager_);
   mine_ = mine;
+  has_events_ = true;
   return answer_inquiry(kInformValid, data);
 }
 
-Result<void> Identifier::refuse_inquiry(PrivateData data, const Ece& ece) {
+Result<void> Identifier::refuse_inquiry(PrivateData data) {
   if (Manager::current() != &manager_) return Error{EBADF};
   Hold hold(manager_);
-  mine_.ece = ece;
   return answer_inquiry(kInformRejected, data);
 }
 

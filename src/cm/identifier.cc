@@ -9,9 +9,16 @@
 #include "base/clock.h"
 #include "cm/address.h"
 #include "cm/manager.h"
+#include "cm/next_hop.h"
 #include "cm/timing.h"
 
 namespace vb::cm {
+
+namespace {
+
+constexpr uint16_t kDiscardPort = 9;  // RFC 863
+
+}  // namespace
 
 Identifier::Identifier(Manager& manager, Space space, Channel* channel)
     : manager_(manager), space_(space), channel_(channel) {}
@@ -38,8 +45,7 @@ Result<void> Identifier::bind(SocketAddress& address, const Socket::Options& opt
 void Identifier::unbind() {
   if (Manager::current() != &manager_) return;
   Hold hold(manager_);
-  if (port_number_) manager_.unwatch(std::exchange(port_number_, 0), *port_);
-  port_.reset();
+  release_port();
 }
 
 Result<uint16_t> Identifier::take_ephemeral_port() {
@@ -70,7 +76,37 @@ void Identifier::set_addresses(const SocketAddress& local, const SocketAddress& 
 void Identifier::depend_on(uint32_t interface) {
   if (Manager::current() != &manager_) return;
   Hold hold(manager_);
-  manager_.depend(*this, interface);
+  if (interface) return manager_.depend(*this, interface);
+  manager_.stop_depending(*this);
+}
+
+Result<void> Identifier::resolve(uint64_t patience_ns) {
+  if (Manager::current() != &manager_) return Error{EBADF};
+  auto hop = next_hop(remote_);
+  const bool known = !hop || is_known(*hop);
+  {
+    Hold hold(manager_);
+    if (removed_) return Error{ENXIO};
+    if (known || !manager_.await(*this, *hop)) {
+      push(Kind::kAddressResolved, 0);
+      return {};
+    }
+    enter(State::kResolving);
+    attempts_ = 0;
+    manager_.set_deadline(*this, clock_ns() + patience_ns);
+    ask_for_neighbour();
+  }
+  if (!is_known(*hop)) return {};
+  Hold hold(manager_);  // it came to be known before it was waited for
+  neighbour_known();
+  return {};
+}
+
+void Identifier::forget_way(bool bound) {
+  if (Manager::current() != &manager_) return;
+  Hold hold(manager_);
+  if (ephemeral_) manager_.ephemeral_ports.give_back(std::exchange(ephemeral_, 0));
+  if (!bound) release_port();
 }
 
 State Identifier::state() const {
@@ -100,25 +136,33 @@ void Identifier::close() {
   if (channel_) waiting = channel_->extract(*this);
   channel_ = nullptr;
   manager_.stop_depending(*this);
-  for (const Event& event : waiting) {
-    // Requests that the program has not taken go with their listener.
+  manager_.stop_waiting(*this);
+  refuse_waiting(waiting);
+  release_port();
+  let_go();
+  if (ephemeral_) manager_.ephemeral_ports.give_back(std::exchange(ephemeral_, 0));
+}
+
+/// Requests that the program has not taken go with their listener.
+void Identifier::refuse_waiting(const std::vector<Event>& requests) {
+  for (const Event& event : requests) {
     if (event.kind != Kind::kConnectRequest || event.id.get() == this) continue;
     if (event.id->channel_) event.id->channel_->extract(*event.id);
     event.id->channel_ = nullptr;
     event.id->let_go();
   }
-  if (port_number_) manager_.unwatch(port_number_, *port_);
-  port_number_ = 0;
+}
+
+void Identifier::release_port() {
+  if (port_number_) manager_.unwatch(std::exchange(port_number_, 0), *port_);
   port_.reset();
-  let_go();
-  if (ephemeral_) manager_.ephemeral_ports.give_back(std::exchange(ephemeral_, 0));
 }
 
 void Identifier::post(Event event) {
   if (Manager::current() != &manager_) return;
   std::lock_guard guard(manager_.lock);
   event.id = shared_from_this();
-  if (channel_) channel_->push(event);
+  if (channel_ && !removed_) channel_->push(event);
 }
 
 // --- the manager's side ------------------------------------------------------------------------------------------
@@ -176,6 +220,11 @@ void Identifier::stop_timer() { manager_.set_deadline(*this, 0); }
 
 void Identifier::expired() {
   auto keep = shared_from_this();
+  if (state_ == State::kResolving) {
+    manager_.stop_waiting(*this);
+    enter(State::kIdle);
+    return push(Kind::kAddressError, -ETIMEDOUT);
+  }
   if (state_ == State::kTimewait) {
     enter(State::kClosed);
     push(Kind::kTimewaitExit, 0);
@@ -208,7 +257,7 @@ void Identifier::give_up() {
 
 /// `reported`: the size that the event tells, the rest zero.
 void Identifier::push(Kind kind, int status, PrivateData data, size_t reported) {
-  if (!channel_) return;
+  if (!channel_ || removed_) return;
   Event event;
   event.kind = kind;
   event.status = status;
@@ -232,6 +281,32 @@ void Identifier::finish() {
   if (orphan()) manager_.forget(*this);
 }
 
-void Identifier::device_gone() { push(Kind::kDeviceRemoval, 0); }
+/// The program hears it as the last thing, and the peer what it would hear if the program let go.
+void Identifier::device_gone() {
+  auto keep = shared_from_this();
+  if (channel_) refuse_waiting(channel_->extract_requests(*this));
+  if (has_events_) push(Kind::kDeviceRemoval, 0);
+  removed_.store(true, std::memory_order_release);
+  manager_.stop_depending(*this);
+  manager_.stop_waiting(*this);
+  release_port();
+  let_go();
+}
+
+void Identifier::neighbour_known() {
+  if (state_ != State::kResolving) return;
+  manager_.stop_waiting(*this);
+  stop_timer();
+  enter(State::kIdle);
+  push(Kind::kAddressResolved, 0);
+}
+
+void Identifier::ask_for_neighbour() {
+  auto socket = manager_.hub(local_);
+  if (!socket || attempts_++ >= kAttempts) return;
+  SocketAddress nobody = remote_;
+  set_port(nobody, kDiscardPort);
+  (*socket)->send(nobody, {});
+}
 
 }  // namespace vb::cm

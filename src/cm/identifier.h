@@ -23,6 +23,7 @@ struct Peer;
 
 enum class State {
   kIdle,
+  kResolving,  ///< waits for its neighbour to be known
   kListening,
   kRequestSent,      ///< active: waits for a reply
   kReplyReceived,    ///< active: the program has to establish
@@ -56,19 +57,24 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   /// Both addresses as programs know them, ports included.
   void set_addresses(const SocketAddress& local, const SocketAddress& remote);
 
-  /// The network interface that it depends on, by index.
+  /// The network interface that it depends on, by index; 0: on none.
   void depend_on(uint32_t interface);
+  /// Says by an event when the way to the remote address is known: at once, or when the neighbour that leads there has
+  /// answered. kAddressError, -ETIMEDOUT: it has not.
+  Result<void> resolve(uint64_t patience_ns);
+  /// Takes back what was set for a way that is not known. `bound`: the port stays.
+  void forget_way(bool bound);
 
   /// EINVAL: not in this state, or too much private data.
   Result<void> connect(const Parameters& mine, PrivateData data);
   Result<void> accept(const Parameters& mine, PrivateData data);
-  Result<void> reject(Reason reason, PrivateData data, const Ece& ece);
+  Result<void> reject(Reason reason, PrivateData data);
   Result<void> establish();
   Result<void> disconnect();
   /// A datagram service's inquiry and its answers.
   Result<void> inquire(PrivateData data);
   Result<void> inform(const Parameters& mine, PrivateData data);
-  Result<void> refuse_inquiry(PrivateData data, const Ece& ece);
+  Result<void> refuse_inquiry(PrivateData data);
   /// Events go there from now on, those that wait too.
   void move_to(Channel* channel);
   /// The owner lets go: no event comes any more, and those that wait are forgotten. The peer is told.
@@ -88,6 +94,8 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   Space space() const { return space_; }
   /// The state now; another may follow at once.
   State state() const;
+  /// Its device has gone: there is nothing that it could do any more, and no event comes after that which said so.
+  bool removed() const { return removed_.load(std::memory_order_acquire); }
 
   // --- the manager's side: its lock is held ---
 
@@ -97,6 +105,9 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   /// What the queue pair's fabric says: the peer is lost.
   void peer_lost();
   void device_gone();
+  void neighbour_known();
+  /// The kernel looks for it when something is to be sent there.
+  void ask_for_neighbour();
   void expired();
   bool orphan() const { return channel_ == nullptr; }
 
@@ -133,6 +144,8 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   void give_up();
   void enter(State state) { state_ = state; }
   void push(Kind kind, int status, PrivateData data = {}, size_t reported = 0);
+  void refuse_waiting(const std::vector<Event>& requests);
+  void release_port();
   void disconnected(int status);
   void start_timewait();
   void linger();
@@ -144,6 +157,9 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   Channel* channel_;
   State state_ = State::kIdle;
   bool waited_ = false;  ///< the peer has said that it thinks
+  /// A request's has no events before it is accepted, as with the kernel.
+  bool has_events_ = true;
+  std::atomic<bool> removed_{false};
 
   SocketAddress local_;
   SocketAddress remote_;

@@ -13,6 +13,7 @@
 #include "cm/address.h"
 #include "cm/timing.h"
 #include "transport/engine.h"
+#include "verbs/link_watch.h"
 
 namespace vb::cm {
 
@@ -23,7 +24,7 @@ SpinLock making;
 
 // In the epoll set.
 constexpr uint64_t kTimer = 0;
-constexpr uint64_t kInterfaces = 1;
+constexpr uint64_t kNeighbours = 1;
 
 void forget_manager() {
   the_manager.store(nullptr);
@@ -38,6 +39,10 @@ void part() {
 
 void lost(uint32_t qpn) {
   if (Manager* manager = Manager::current()) manager->queue_pair_lost(qpn);
+}
+
+void gone(uint32_t interface) {
+  if (Manager* manager = Manager::current()) manager->interface_gone(interface);
 }
 
 }  // namespace
@@ -60,6 +65,7 @@ Result<Manager*> Manager::get() {
     auto guard = engine().lane.hold();
     engine().lane.queue_pair_lost = lost;
   }
+  on_interface_gone(gone);
   the_manager.store(manager.get(), std::memory_order_release);
   return manager.release();
 }
@@ -72,11 +78,6 @@ Result<void> Manager::open() {
   event.data.u64 = kTimer;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) return Error{errno};
   close_in_child(timer_.get());
-  // Where netlink is forbidden, interfaces go without a word.
-  if (interfaces_.open()) {
-    event.data.u64 = kInterfaces;
-    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, interfaces_.fd(), &event);
-  }
   engine().router.poller().add(epoll_.get(), EPOLLIN, *this);
   return {};
 }
@@ -90,8 +91,8 @@ void Manager::ready(uint32_t) {
       expire_timers();
       continue;
     }
-    if (event.data.u64 == kInterfaces) {
-      for (uint32_t index : interfaces_.gone()) interface_gone(index);
+    if (event.data.u64 == kNeighbours) {
+      neighbours_changed();
       continue;
     }
     auto found = watched_.find(event.data.u64);
@@ -193,6 +194,7 @@ void Manager::arrive(const Watched& watched, const Socket::Datagram& datagram, c
   --listener->backlog_;
   auto id = std::make_shared<Identifier>(*this, listener->space_, listener->channel_);
   id->listener_ = listener->shared_from_this();
+  id->has_events_ = false;
   id->socket_ = *socket;
   id->destination_ = datagram.peer;
   id->peer_number_ = message.header.sender;
@@ -251,9 +253,47 @@ void Manager::queue_pair_lost(uint32_t qpn) {
 }
 
 void Manager::interface_gone(uint32_t index) {
+  std::lock_guard guard(lock);
+  std::vector<std::shared_ptr<Identifier>> dependent;
   for (auto& [id, interface] : interface_of_) {
-    if (interface == index) id->device_gone();
+    if (interface == index) dependent.push_back(id->shared_from_this());
   }
+  for (auto& id : dependent) id->device_gone();
+  arm();
+}
+
+// --- neighbours --------------------------------------------------------------------------------------------------
+
+bool Manager::await(Identifier& id, const NextHop& hop) {
+  if (!neighbours_.is_open()) {
+    if (!neighbours_.open()) return false;
+    epoll_event event{EPOLLIN, {}};
+    event.data.u64 = kNeighbours;
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, neighbours_.fd(), &event) != 0) return false;
+  }
+  hops_[&id] = hop;
+  return true;
+}
+
+void Manager::stop_waiting(Identifier& id) {
+  if (hops_.erase(&id) == 0 || !hops_.empty()) return;
+  neighbours_.close();  // which leaves the epoll set
+}
+
+void Manager::neighbours_changed() {
+  bool lost = false;
+  const std::vector<NeighbourWatch::News> news = neighbours_.read(lost);
+  std::vector<std::shared_ptr<Identifier>> known;
+  for (auto& [id, hop] : hops_) {
+    bool found = lost && is_known(hop);
+    for (const NeighbourWatch::News& each : news) {
+      if (!(each.hop == hop)) continue;
+      found |= each.known;
+      if (!each.known) id->ask_for_neighbour();
+    }
+    if (found) known.push_back(id->shared_from_this());
+  }
+  for (auto& id : known) id->neighbour_known();
 }
 
 // --- who is who --------------------------------------------------------------------------------------------------

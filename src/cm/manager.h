@@ -15,7 +15,7 @@
 #include "base/fd.h"
 #include "base/spinlock.h"
 #include "cm/identifier.h"
-#include "cm/interface_watch.h"
+#include "cm/next_hop.h"
 #include "transport/pollable.h"
 
 namespace vb::cm {
@@ -39,6 +39,8 @@ class Manager final : public Pollable {
   void close();
   /// The queue pair's peer is gone, says the transport. Lane's lock held.
   void queue_pair_lost(uint32_t qpn);
+  /// A network interface is no more. Lane's lock held.
+  void interface_gone(uint32_t index);
 
   CountedMutex lock;
 
@@ -67,6 +69,10 @@ class Manager final : public Pollable {
   void depend(Identifier& id, uint32_t interface) { interface_of_[&id] = interface; }
   void stop_depending(Identifier& id) { interface_of_.erase(&id); }
 
+  /// The identifier waits for a neighbour. False: the system does not tell of them.
+  bool await(Identifier& id, const NextHop& hop);
+  void stop_waiting(Identifier& id);
+
   EphemeralPorts ephemeral_ports;
 
   /// Datagrams that are not of the protocol, or fit no connection.
@@ -86,7 +92,7 @@ class Manager final : public Pollable {
   void arrive(const Watched& watched, const Socket::Datagram& datagram, const wire::CmMessage& message);
   void refuse(const Socket::Datagram& datagram, const wire::CmMessage& message, Reason reason);
   void came_back(const Socket::Datagram& datagram, std::span<const unsigned char> bytes);
-  void interface_gone(uint32_t index);
+  void neighbours_changed();
   void expire_timers();
   void probe_peers(uint64_t now_ns);
   void peer_dead(Peer& peer);
@@ -96,8 +102,9 @@ class Manager final : public Pollable {
   Fd epoll_;
   Fd timer_;
   uint64_t armed_ns_ = 0;
-  uint64_t next_number_ = 2;  ///< the timer and the interfaces have 0 and 1
-  InterfaceWatch interfaces_;
+  uint64_t next_number_ = 2;   ///< the timer and the neighbours have 0 and 1
+  NeighbourWatch neighbours_;  ///< open while somebody waits for one
+  std::map<Identifier*, NextHop> hops_;
   std::unordered_map<uint64_t, Watched> watched_;
   std::map<std::string, std::unique_ptr<Socket>> hubs_;
   std::unordered_map<uint64_t, std::shared_ptr<Identifier>> identifiers_;

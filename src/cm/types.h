@@ -24,7 +24,8 @@ enum Reason : uint16_t {
   kRejectInvalidId = 6,
   kRejectNoService = 8,
   kRejectStale = 10,
-  kRejectByConsumer = 28
+  kRejectByConsumer = 28,
+  kRejectVendorOption = 35
 };
 
 /// Why a datagram service does not answer: table 131.

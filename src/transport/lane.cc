@@ -374,6 +374,19 @@ void Lane::bury() {
   }
 }
 
+void Lane::device_gone(const std::vector<uint32_t>& slots) {
+  for (uint32_t slot : slots) {
+    if (!slots_[slot]) continue;
+    for (QueuePair* qp : slots_[slot]->members) {
+      if (!qp) continue;
+      qp->fail(IBV_WC_WR_FLUSH_ERR);
+      Channel* channel = qp->connected() ? qp->connected()->channel() : nullptr;
+      if (channel && channel->alive() && !channel->path().empty()) lost(*channel);
+    }
+  }
+  bury();
+}
+
 void Lane::cut_off(const void* object) {
   for (auto& slot : slots_) {
     if (!slot) continue;

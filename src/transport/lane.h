@@ -114,6 +114,9 @@ class Lane final : public fabric::Sink {
       pass_for_others(guard);
     }
   }
+  /// The device whose queue pairs these slots hold has gone: they go to ERR and flush, and the fabric's channels that
+  /// they used end with them. Shared memory needs no device.
+  void device_gone(const std::vector<uint32_t>& slots);
   /// QueuePair::cut_off for all queue pairs that use this memory region, memory window or SRQ.
   void cut_off(const void* object);
   /// Sends every acknowledgement that is owed.

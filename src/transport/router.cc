@@ -29,6 +29,7 @@ namespace vb {
 
 namespace {
 
+constexpr uint32_t kNoDevice = UINT32_MAX;
 constexpr uint32_t kMaxHandshakes = 256;
 constexpr int kAcceptsAtOnce = 64;
 constexpr uint64_t kFirstRetry = 10 * kMillisecond;
@@ -182,6 +183,7 @@ bool Router::listen(Slot& slot, const std::vector<SocketAddress>& addresses) {
 }
 
 Result<Router::Slot*> Router::lock_slot(uint32_t device, const std::vector<SocketAddress>& addresses) {
+  if (addresses.empty()) return Error{ENODEV};
   uint32_t first = random_value<uint32_t>() % kSlotCount;
   for (uint32_t i = 0; i < kSlotCount; ++i) {
     uint32_t number = (first + i) % kSlotCount;
@@ -225,6 +227,26 @@ void Router::free_qpn(uint32_t qpn) {
     if (slot->number != qpn >> kSlotBits) continue;
     slot->taken[qpn % kSlotSize] = false;
     --slot->used;
+  }
+}
+
+void Router::device_gone(uint32_t device) {
+  std::vector<uint32_t> slots;
+  for (auto& slot : slots_) {
+    if (slot->device != device) continue;
+    slot->device = kNoDevice;
+    slots.push_back(slot->number);
+    leave_rails(*slot);
+  }
+  lane_.device_gone(slots);
+}
+
+/// An interface that comes again with the same address gets endpoints of its own: what the old ones have sent into the
+/// void they send again, and so do those of peers.
+void Router::leave_rails(const Slot& slot) {
+  for (const std::string& key : slot.keys) {
+    const std::string node = ' ' + key.substr(0, key.find(' '));
+    std::erase_if(rails_, [&](const auto& rail) { return rail.first.ends_with(node); });
   }
 }
 

@@ -54,9 +54,14 @@ class Router {
   Result<void> open();
 
   /// A QPN in a slot that is locked on all of `addresses` (a device's). EADDRINUSE: no slot left. ENOMEM: none free.
+  /// ENODEV: there are no addresses, because the interface is gone or has none.
   Result<uint32_t> allocate_qpn(uint32_t device, const std::vector<SocketAddress>& addresses);
   /// The QPN comes back last.
   void free_qpn(uint32_t qpn);
+
+  /// The device's interface is no more. Its queue pairs fail; those that are made later get slots at its next
+  /// addresses.
+  void device_gone(uint32_t device);
 
   /// Connects a queue pair to (destination, qpn). Does not wait: what is posted before the channel stands is queued.
   /// ENETUNREACH, EHOSTUNREACH: the host knows at once that nothing leads there.
@@ -128,6 +133,7 @@ class Router {
   bool listen(Slot& slot, const std::vector<SocketAddress>& addresses);
   bool own(const SocketAddress& address);
   Route* find_route(const SocketAddress& source, const SocketAddress& destination, uint32_t slot);
+  void leave_rails(const Slot& slot);
   Result<void> start(Route& route);
   void rest(Pollable& listener, int listening);
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <map>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -33,6 +33,7 @@ class LinkWatch final : public Pollable {
  private:
   /// What the contexts of a device know.
   struct Known {
+    Device* device = nullptr;
     std::vector<Context*> contexts;
     uint32_t netdev = 0;
     bool running = false;
@@ -42,15 +43,17 @@ class LinkWatch final : public Pollable {
 
   void handle(const LinkMessage& message);
   void link_changed(Known& known, bool running);
-  void look_again(Device& device, Known& known);
+  void look_again(Known& known);
+  void vanished(Known& known);
   static void tell(const Known& known, ibv_event_type type);
 
   std::mutex lock_;
   Fd socket_;
-  std::map<Device*, Known> devices_;
+  std::list<Known> devices_;
 };
 
 std::atomic<LinkWatch*> current{nullptr};
+std::atomic<void (*)(uint32_t)> listener{nullptr};
 
 bool same(const std::vector<GidEntry>& a, const std::vector<GidEntry>& b) {
   const auto equal = [](const GidEntry& x, const GidEntry& y) {
@@ -76,23 +79,19 @@ Result<void> LinkWatch::open() {
 void LinkWatch::add(Context& context) {
   const std::lock_guard guard(lock_);
   Device& device = *context.device;
-  Known& known = devices_[&device];
-  if (known.contexts.empty()) {
-    known.gone = false;
-    const std::shared_lock reading(device_lock());
-    known.netdev = device.netdev;
-    known.running = link_running(device);
-    known.gids = device.gids;
-  }
-  known.contexts.push_back(&context);
+  const std::shared_lock reading(device_lock());
+  const auto same_interface = [&](const Known& each) {
+    return each.device == &device && each.netdev == device.netdev && !each.gone;
+  };
+  const auto found = std::find_if(devices_.begin(), devices_.end(), same_interface);
+  if (found != devices_.end()) return found->contexts.push_back(&context);
+  devices_.push_back({&device, {&context}, device.netdev, link_running(device), false, device.gids});
 }
 
 void LinkWatch::remove(Context& context) {
   const std::lock_guard guard(lock_);
-  const auto found = devices_.find(context.device);
-  if (found == devices_.end()) return;
-  std::erase(found->second.contexts, &context);
-  if (found->second.contexts.empty()) devices_.erase(found);
+  for (Known& known : devices_) std::erase(known.contexts, &context);
+  std::erase_if(devices_, [](const Known& known) { return known.contexts.empty(); });
 }
 
 void LinkWatch::tell(const Known& known, ibv_event_type type) {
@@ -108,18 +107,28 @@ void LinkWatch::link_changed(Known& known, bool running) {
   tell(known, running ? IBV_EVENT_PORT_ACTIVE : IBV_EVENT_PORT_ERR);
 }
 
-void LinkWatch::look_again(Device& device, Known& known) {
+/// The addresses go first: who looks for the device from now on does not find it, who has found it before is told.
+void LinkWatch::vanished(Known& known) {
+  known.gone = true;
+  {
+    const std::unique_lock writing(device_lock());
+    // Unless another interface has come by its name meanwhile.
+    if (known.device->netdev == known.netdev) known.device->gids.assign(known.device->gids.size(), {});
+  }
+  link_changed(known, false);
+  tell(known, IBV_EVENT_DEVICE_FATAL);
+  owner.router.device_gone(known.device->index);
+  if (auto* told = listener.load()) told(known.netdev);
+}
+
+void LinkWatch::look_again(Known& known) {
   const std::vector<Interface> all = list_interfaces();
   if (all.empty()) return;  // the system does not tell now
   const Interface netdev = interface_at(known.netdev, all);
-  if (netdev.name.empty()) {
-    link_changed(known, false);
-    known.gone = true;
-    return tell(known, IBV_EVENT_DEVICE_FATAL);
-  }
+  if (netdev.name.empty()) return vanished(known);
   {
     const std::unique_lock writing(device_lock());
-    refresh_device(device, netdev);
+    refresh_device(*known.device, netdev);
   }
   const std::vector<GidEntry> gids = make_gid_table(netdev);
   if (same(gids, known.gids)) return;
@@ -128,11 +137,11 @@ void LinkWatch::look_again(Device& device, Known& known) {
 }
 
 void LinkWatch::handle(const LinkMessage& message) {
-  for (auto& [device, known] : devices_) {
+  for (Known& known : devices_) {
     if (known.gone || (message.netdev != 0 && message.netdev != known.netdev)) continue;
     if (message.is_link) link_changed(known, message.running);
-    look_again(*device, known);
-    if (message.netdev == 0 && !known.gone) link_changed(known, link_running(*device));
+    look_again(known);
+    if (message.netdev == 0 && !known.gone) link_changed(known, link_running(*known.device));
   }
 }
 
@@ -161,6 +170,8 @@ LinkWatch* watch_of_engine() {
 }
 
 }  // namespace
+
+void on_interface_gone(void (*told)(uint32_t netdev)) { listener.store(told); }
 
 void watch(Context& context) {
   if (LinkWatch* watch = watch_of_engine()) watch->add(context);

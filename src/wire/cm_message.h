@@ -100,7 +100,6 @@ struct CmReject {
   uint16_t reason;
   CmPrivate<148> data;
   uint8_t padding;
-  CmEce ece;
 };
 
 struct CmInquire {

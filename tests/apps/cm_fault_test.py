@@ -5,7 +5,9 @@ that are left live on."""
 
 import os
 import random
+import re
 import signal
+import subprocess
 
 from harness import cm_wire
 from harness.cm_wire import Peer
@@ -143,6 +145,107 @@ def link_lost(suite):
     left.server.process.kill()
 
 
+NOBODY, LATE, NO_DEVICE = "10.81.7.99", "10.81.7.98", "10.81.9.1"
+
+
+def nowhere(suite):
+    """Addresses that lead nowhere: the call or an event says so, and another one may be tried."""
+    pair = Pair(suite)
+    server, client = suite.hosts.names
+    suite.hosts.add_link(client, "plain", f"{NO_DEVICE}/24")
+    ip("-n", client, "route", "add", "unreachable", "203.0.113.0/24")
+    steps = Steps(suite, suite.hosts.client, "another client")
+    steps.must(f"resolve {NO_DEVICE} {pair.port}")
+    steps.must_see("ADDR_ERROR -19")  # ENODEV: it is of this host, and no device's
+    steps.must(f"again 1000 203.0.113.1 {pair.port}", "113")  # EHOSTUNREACH
+    steps.must(f"again 1000 192.0.2.1 {pair.port}", "101")  # ENETUNREACH
+    steps.must(f"again 500 {NOBODY} {pair.port}")
+    steps.must_see(f"ADDR_ERROR {TIMED_OUT}")
+    steps.must("route", "22")
+    steps.must(f"again {GIVES_UP * 1000} {LATE} {pair.port}")
+    steps.must("route", "22")
+    ip("-n", server, "addr", "add", f"{LATE}/24", "dev", "vserver")
+    steps.must_see("ADDR_RESOLVED 0")
+    steps.must("destroy")
+    ip("-n", server, "addr", "del", f"{LATE}/24", "dev", "vserver")
+    ip("-n", client, "route", "del", "unreachable", "203.0.113.0/24")
+    ip("-n", client, "link", "del", "plain")
+    pair.must_live_on()
+
+
+KINDS = [cm_wire.REQUEST, cm_wire.WAIT, cm_wire.REPLY, cm_wire.READY, cm_wire.REJECT, cm_wire.DISCONNECT,
+         cm_wire.DISCONNECTED, cm_wire.INQUIRE, cm_wire.INFORM]
+
+
+def nft(namespace, *command):
+    done = subprocess.run(["ip", "netns", "exec", namespace, "nft", *command], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"nft {' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def lose_every_other(namespace):
+    """Of each kind of message that leaves: the first is lost, the second is not, and so on."""
+    nft(namespace, "add", "table", "inet", "lossy")
+    nft(namespace, "add", "chain", "inet", "lossy", "out", "{ type filter hook output priority 0; }")
+    magic = int.from_bytes(cm_wire.MAGIC.to_bytes(4, "little"), "big")
+    for kind in KINDS:
+        nft(namespace, "add", "rule", "inet", "lossy", "out", f"meta l4proto udp @th,64,32 {magic} @th,104,8 {kind}",
+            "numgen inc mod 2 < 1 counter drop")
+
+
+def lost_kinds(namespace):
+    text = nft(namespace, "list", "chain", "inet", "lossy", "out")
+    counts = [int(each) for each in re.findall(r"counter packets (\d+)", text)]
+    return {kind for kind, count in zip(KINDS, counts, strict=True) if count}
+
+
+def lossy_path(suite):
+    """What is lost is sent again, what comes twice is heard once: each side sees what it would see without loss."""
+    pair = Pair(suite)
+    services = [Steps(suite, side, name) for side, name in
+                ((suite.hosts.server, "service"), (suite.hosts.client, "its client"))]
+    for namespace in suite.hosts.names:
+        lose_every_other(namespace)
+    try:
+        pair.must_live_on()
+        pair.server.must_see("TIMEWAIT_EXIT 0")
+        pair.client.must_see("TIMEWAIT_EXIT 0")
+        refused(suite, pair)
+        inquired(suite, *services)
+        lost = set.union(*(lost_kinds(namespace) for namespace in suite.hosts.names))
+    finally:
+        for namespace in suite.hosts.names:
+            nft(namespace, "delete", "table", "inet", "lossy")
+    if lost != set(KINDS):
+        raise Failure(f"of these kinds of messages none was lost: {set(KINDS) - lost}")
+
+
+def refused(suite, pair):
+    client = pair.another_client()
+    client.must("connect")
+    pair.server.must_see("CONNECT_REQUEST 0")
+    pair.server.must("reject")
+    client.must_see("REJECTED 28")
+    for steps in (client, pair.server):
+        steps.must_see_nothing()
+    pair.server.must("destroy")
+
+
+def inquired(suite, service, client):
+    port = free_port()
+    for steps in (service, client):
+        steps.must("datagrams")
+    service.must(f"listen {suite.hosts.address} {port}")
+    client.resolve(suite.hosts.address, port)
+    client.must("connect")
+    service.must_see("CONNECT_REQUEST 0")
+    service.must("accept")
+    client.must_see("ESTABLISHED 0")
+    for steps in (service, client):
+        steps.must_see_nothing()
+
+
 # --- hostile peers -----------------------------------------------------------------------------------------------
 
 
@@ -223,6 +326,8 @@ def main():
     suite.case("a client that is killed while connected", client_killed_while_connected, suite)
     suite.case("a server that is killed while it is left", server_killed_while_it_is_left, suite)
     if opts.hosts == "netns":
+        suite.case("addresses that lead nowhere", nowhere, suite)
+        suite.case("a lossy path", lossy_path, suite)
         suite.case("a lost link", link_lost, suite)
     else:
         suite.case("malformed messages", malformed, suite)

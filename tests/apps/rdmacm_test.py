@@ -7,7 +7,7 @@ import re
 
 from harness import judge
 from harness.ports import claim, free_port
-from harness.process import Failure, eventually
+from harness.process import Failure
 from harness.suite import Suite, need, options
 
 PROGRAMS = ["rping", "ucmatose", "cmtime", "rdma_client", "rdma_server", "udaddy", "mckey", "ib_send_bw"]
@@ -42,32 +42,6 @@ def rping_wildcard(suite, address, any_address):
     port = free_port()
     common = ["-p", str(port), "-C", "10", "-V"]
     both(suite, ["rping", "-s", "-a", any_address] + common, ["rping", "-c", "-a", address] + common, port)
-
-
-def connected_rping(suite, name, command):
-    client = suite.start(suite.hosts.client, name, command + ["-v"])
-    if not eventually(lambda: "rdma-ping-2:" in client.text(), 20):
-        raise Failure(f"the {name} does not ping")
-    return client
-
-
-def rping_persistent(suite, clients):
-    """One server, many clients at a time; a client that is killed while connected does not disturb the others.
-
-    They come one after the other: the program mixes up two requests that come before it has taken the first.
-    """
-    port = free_port()
-    server = suite.start(suite.hosts.server, "server", ["rping", "-s", "-P", "-p", str(port)])
-    server.must_serve(port)
-    command = ["rping", "-c", "-a", suite.hosts.address, "-p", str(port)]
-    victim = connected_rping(suite, "victim", command)
-    running = [connected_rping(suite, f"client {i}", command + ["-C", "100", "-V"]) for i in range(clients // 2)]
-    victim.kill()
-    running += [connected_rping(suite, f"client {i}", command + ["-C", "100", "-V"]) for i in range(clients // 2)]
-    for client in running:
-        client.must_end_well(SECONDS)
-    if not server.running():
-        raise Failure("the persistent server ended")
 
 
 def ucmatose(suite, address, flags):
@@ -154,14 +128,13 @@ def main():
     suite.case("rping, IPv6", rping, suite, suite.hosts.address6, [], 100)
     suite.case("rping, IPv6 wildcard", rping_wildcard, suite, suite.hosts.address6, "::0")
     suite.case("rping, IPv6 wildcard, IPv4 client", rping_wildcard, suite, address, "::0")
-    # Each client costs half a second: so many over one kind of channel only.
-    suite.case("rping, persistent server", rping_persistent, suite, 100 if opts.provider == "shm" else 8)
     suite.case("ucmatose", ucmatose, suite, address, [])
     suite.case("ucmatose, IPv6", ucmatose, suite, suite.hosts.address6, [])
     suite.case("ucmatose, 100 connections", ucmatose, suite, address, ["-c", "100", "-C", "2"])
     suite.case("ucmatose, migrated", ucmatose, suite, address, ["-m", "-c", "5"])
     suite.case("ucmatose, large messages", ucmatose, suite, address, ["-S", "1000000", "-C", "5"])
     suite.case("ucmatose, by address", ucmatose, suite, address, ["-f", "ip"])
+    suite.case("ucmatose, by name", ucmatose, suite, suite.hosts.name, ["-f", "name"])
     gid = "::ffff:" + address
     suite.case("ucmatose, by GID", ucmatose, suite, gid, ["-f", "gid"])
     suite.case("ucmatose, no messages", ucmatose, suite, address, ["-C", "0"])

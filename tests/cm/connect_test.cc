@@ -214,7 +214,7 @@ TEST_F(CmTest, AQpMayGoWhileAnotherThreadTakesTheEventThatMovesIt) {
       EXPECT_EQ(event.status, 0);
     } else {
       EXPECT_EQ(event.type, RDMA_CM_EVENT_CONNECT_ERROR);
-      EXPECT_EQ(event.status, -EINVAL);
+      EXPECT_LT(event.status, 0);
     }
   }
 }
@@ -233,7 +233,8 @@ TEST_F(CmTest, SeenDataEstablishes) {
   ASSERT_EQ(active.next().type, RDMA_CM_EVENT_CONNECT_RESPONSE);
   EXPECT_EQ(rdma_notify(server.get(), IBV_EVENT_COMM_EST), 0);
   EXPECT_EQ(passive.next().type, RDMA_CM_EVENT_ESTABLISHED);
-  EXPECT_EQ(rdma_notify(server.get(), IBV_EVENT_COMM_EST), 0);
+  EXPECT_NE(rdma_notify(server.get(), IBV_EVENT_COMM_EST), 0);
+  EXPECT_EQ(errno, EISCONN);
 }
 
 }  // namespace

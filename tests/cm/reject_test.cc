@@ -100,6 +100,19 @@ TEST_F(CmTest, ARequestThatIsDestroyedIsRefused) {
   EXPECT_EQ(event.status, 28);
 }
 
+TEST_F(CmTest, ARequestMayBeDestroyedBeforeItsEventIsGivenBack) {
+  Id listener = listen();
+  Id client = resolve(listener.port());
+  rdma_conn_param param = parameters();
+  ASSERT_EQ(rdma_connect(client.get(), &param), 0);
+  rdma_cm_event* event = nullptr;
+  ASSERT_EQ(rdma_get_cm_event(passive.get(), &event), 0);
+  ASSERT_EQ(event->event, RDMA_CM_EVENT_CONNECT_REQUEST);
+  EXPECT_EQ(rdma_destroy_id(event->id), 0);
+  EXPECT_EQ(rdma_ack_cm_event(event), 0);
+  EXPECT_EQ(active.next().type, RDMA_CM_EVENT_REJECTED);
+}
+
 TEST_F(CmTest, RequestsGoWithTheirListener) {
   Id listener = listen();
   Id client = resolve(listener.port());

@@ -33,7 +33,7 @@ class Local:
 
     def __init__(self, options):
         self.server = self.client = Side(options, options.device)
-        self.address, self.address6 = "127.0.0.1", "::1"
+        self.address, self.address6, self.name = "127.0.0.1", "::1", "localhost"
 
     @staticmethod
     def client_address_like(address):
@@ -52,11 +52,18 @@ class Namespaces:
         atexit.register(self.close)
         for name in self.names:
             ip("netns", "add", name)
+        self.server, self.client = (Side(options, f"vb_v{side}", ["ip", "netns", "exec", name])
+                                    for side, name in zip(("server", "client"), self.names))
+        self.address, self.address6 = "10.81.7.1", "fd81:7::1"
+        self.name = self.address  # a network namespace has no names of its own
+        self.connect()
+
+    def connect(self):
+        """Makes the veth pair: at the start, and again where a test has deleted it."""
         server, client = self.names
         ip("link", "add", "vserver", "netns", server, "type", "veth", "peer", "name", "vclient", "netns", client)
-        self.server = self._side(options, server, "vserver", "10.81.7.1/24", "fd81:7::1/64")
-        self.client = self._side(options, client, "vclient", "10.81.7.2/24", "fd81:7::2/64")
-        self.address, self.address6 = "10.81.7.1", "fd81:7::1"
+        self._set_up(server, "vserver", "10.81.7.1/24", "fd81:7::1/64")
+        self._set_up(client, "vclient", "10.81.7.2/24", "fd81:7::2/64")
         self.wait_for_links()
 
     def wait_for_links(self):
@@ -65,18 +72,24 @@ class Namespaces:
                 raise Failure(f"{link} does not come up")
 
     @staticmethod
+    def add_link(namespace, name, address):
+        """Another interface of one host, which leads nowhere."""
+        ip("-n", namespace, "link", "add", name, "type", "veth", "peer", "name", f"{name}end")
+        Namespaces._set_up(namespace, name, address)
+        ip("-n", namespace, "link", "set", f"{name}end", "up")
+
+    @staticmethod
     def client_address_like(address):
         """The client's address of the same family."""
         return "fd81:7::2" if ":" in address else "10.81.7.2"
 
     @staticmethod
-    def _side(options, namespace, link, *addresses):
+    def _set_up(namespace, link, *addresses):
         ip("-n", namespace, "link", "set", "lo", "up")
         # Without duplicate address detection the addresses can be used at once.
         for address in addresses:
             ip("-n", namespace, "addr", "add", address, "dev", link, "nodad")
         ip("-n", namespace, "link", "set", link, "up")
-        return Side(options, f"vb_{link}", ["ip", "netns", "exec", namespace])
 
     def close(self):
         for name in self.names:

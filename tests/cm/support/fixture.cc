@@ -118,18 +118,22 @@ bool is_pattern(const std::vector<unsigned char>& data, size_t size) {
 
 namespace {
 
-bool device_is_rxe() {
-  static const bool is = [] {
+const std::string& device_name() {
+  static const auto* name = [] {
     Channel channel;
     Id id(channel);
     Address address = device_address();
-    if (rdma_bind_addr(id.get(), address.get()) != 0 || !id->verbs) return false;
-    return std::string_view(ibv_get_device_name(id->verbs->device)).starts_with("rxe");
+    const bool bound = rdma_bind_addr(id.get(), address.get()) == 0 && id->verbs;
+    return new std::string(bound ? ibv_get_device_name(id->verbs->device) : "");
   }();
-  return is;
+  return *name;
 }
 
+bool device_is_rxe() { return device_name().starts_with("rxe"); }
+
 }  // namespace
+
+bool device_is_ours() { return device_name().starts_with("vb_"); }
 
 void CmTest::SetUp() {
   const char* wish = getenv("VERBATIM_TEST_KNOWN_RXE");

@@ -24,6 +24,9 @@ struct Address {
 Address device_address(uint16_t port = 0);
 Address make_address(const char* text, uint16_t port = 0);
 
+/// Whether the device with that address is one of Verbatim's: those leave nothing out.
+bool device_is_ours();
+
 /// What an event says; it is given back already.
 struct Event {
   rdma_cm_id* id = nullptr;

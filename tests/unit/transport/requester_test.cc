@@ -48,6 +48,21 @@ TEST_F(RequesterTest, SendsArriveAndCompleteInOrder) {
   EXPECT_EQ(to.bytes[263], 3);
 }
 
+TEST_F(RequesterTest, WithItsDeviceGoneNobodyWaitsForThePeer) {
+  Memory from(a.lane, 100000, kAll), to(b.lane, 100000, kAll), room(a.lane, 100, kAll);
+  a.post_receive(7, {room.sge()});
+  a.post({.wr_id = 1, .opcode = IBV_WR_RDMA_WRITE, .sges = {from.sge()}, .remote = to.address(), .rkey = to.rkey});
+  {
+    auto guard = a.lane.hold();
+    a.lane.device_gone({a.qp.qpn >> kSlotBits});
+  }
+  EXPECT_EQ(a.qp.state(), IBV_QPS_ERR);
+  EXPECT_EQ(a.sent(), (std::vector<Completion>{{1, IBV_WC_WR_FLUSH_ERR}}));
+  EXPECT_EQ(a.received(), (std::vector<Completion>{{7, IBV_WC_WR_FLUSH_ERR}}));
+  EXPECT_TRUE(a.link.gone) << "the connection has ended";
+  EXPECT_TRUE(a.events.empty()) << "the device's event says it";
+}
+
 TEST_F(RequesterTest, AFabricThatIsBusyOnlyDelays) {
   Memory from(a.lane, 4000, kAll), to(b.lane, 4000, kAll);
   from.bytes = numbered(4000);
