@@ -54,7 +54,9 @@ void TargetDoor::limit_strangers() {
 }
 
 void TargetDoor::ready(uint32_t) {
-  while (Fd socket = engine().router.accept(*this, socket_.get())) {
+  for (int accepted = 0; accepted < kMostStrangers; ++accepted) {
+    Fd socket = engine().router.accept(*this, socket_.get());
+    if (!socket) return;
     limit_strangers();
     strangers_.push_back(*new TargetHolder(std::move(socket)));
   }
