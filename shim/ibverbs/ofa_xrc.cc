@@ -5,7 +5,6 @@
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <vector>
 
 #include "base/never_destroyed.h"
 #include "door.h"
@@ -23,11 +22,10 @@ struct OfedDomain {
 
 ibv_xrc_domain* handle(OfedDomain& domain) { return &domain.abi; }
 
-/// A receiving QP of a domain, and how often this process has registered with it. Who has opened a file's domain once
-/// more has the same. One of another process has no `qp` here; one of this process stays while others are registered.
+/// A receiving QP of a domain that this process has made, or opened to register with it, and how often it is
+/// registered. Who has opened a file's domain once more has the same.
 struct Receiver {
   std::shared_ptr<XrcDomain> domain;
-  const ibv_xrc_domain* maker = nullptr;
   ibv_qp* qp = nullptr;
   unsigned registered = 1;
 };
@@ -42,26 +40,22 @@ Receivers& receivers() {
   return *value;
 }
 
-using Mark = XrcDomain::Mark;
-
-constexpr uint32_t kLargestNumber = 0xffffff;
-
 const std::shared_ptr<XrcDomain>& shared(ibv_xrc_domain* domain) {
   return Xrcd::from(OfedDomain::from(domain).xrcd).domain;
 }
 
-/// The domain's receiver of this number that this process has made or registered with; nullptr: none. Lock held.
+/// The domain's receiver of this number that this process is registered with; nullptr: none. Lock held.
 Receiver* find(ibv_xrc_domain* domain, uint32_t qpn) {
   auto found = receivers().by_number.find(qpn);
   return found != receivers().by_number.end() && found->second.domain == shared(domain) ? &found->second : nullptr;
 }
 
-/// Runs body(qp) with the lock held; EINVAL when the number is no receiver of the domain that this process has made.
+/// Runs body(qp) with the lock held; EINVAL when the number is no receiver of the domain that this process has.
 template <class Body>
 Result<void> with(ibv_xrc_domain* domain, uint32_t qpn, Body&& body) {
   std::lock_guard guard(receivers().lock);
   Receiver* found = find(domain, qpn);
-  if (!found || !found->qp) return Error{EINVAL};
+  if (!found) return Error{EINVAL};
   return body(found->qp);
 }
 
@@ -83,28 +77,7 @@ Result<OfedDomain*> open_domain(ibv_context* context, int fd, int oflag) {
   return domain;
 }
 
-/// Takes out what nobody wants any more: this process does not, and no other one, who is not asked about what a handle
-/// has made that is `closing`.
-std::vector<ibv_qp*> take_unwanted(const ibv_xrc_domain* closing) {
-  std::vector<ibv_qp*> unwanted;
-  std::lock_guard guard(receivers().lock);
-  std::erase_if(receivers().by_number, [&](auto& each) {
-    auto& [qpn, receiver] = each;
-    if (receiver.registered > 0) return false;
-    if (receiver.maker != closing && receiver.domain->set_elsewhere(Mark::kRegistered, qpn)) return false;
-    receiver.domain->clear(Mark::kMade, qpn);
-    unwanted.push_back(receiver.qp);
-    return true;
-  });
-  return unwanted;
-}
-
-void destroy_unwanted(const ibv_xrc_domain* closing = nullptr) {
-  for (ibv_qp* qp : take_unwanted(closing)) ibv_destroy_qp(qp);
-}
-
 Result<void> close_domain(OfedDomain& domain) {
-  destroy_unwanted(&domain.abi);
   if (auto closed = close_xrcd(Xrcd::from(domain.xrcd)); !closed) return closed;
   delete &domain;
   return {};
@@ -141,8 +114,7 @@ Result<void> create_receiver(ibv_qp_init_attr& init, uint32_t& qpn) {
   if (!qp) return Error{qp.error()};
   std::lock_guard guard(receivers().lock);
   qpn = handle(**qp)->qp_num;
-  receivers().by_number[qpn] = {shared(&domain.abi), &domain.abi, handle(**qp)};
-  shared(&domain.abi)->set(Mark::kMade, qpn);
+  receivers().by_number[qpn] = {shared(&domain.abi), handle(**qp)};
   return {};
 }
 
@@ -152,20 +124,29 @@ Result<void> register_with(ibv_xrc_domain* domain, uint32_t qpn) {
     ++found->registered;
     return {};
   }
-  if (qpn > kLargestNumber || !shared(domain)->set_elsewhere(Mark::kMade, qpn)) return Error{EINVAL};
-  shared(domain)->set(Mark::kRegistered, qpn);
-  receivers().by_number[qpn] = {shared(domain)};
+  ibv_qp_open_attr attr{};
+  attr.comp_mask = IBV_QP_OPEN_ATTR_NUM | IBV_QP_OPEN_ATTR_XRCD | IBV_QP_OPEN_ATTR_TYPE;
+  attr.qp_num = qpn;
+  attr.xrcd = OfedDomain::from(domain).xrcd;
+  attr.qp_type = IBV_QPT_XRC_RECV;
+  auto qp = open_qp(Context::from(domain->context), attr);
+  if (!qp) return Error{qp.error()};
+  receivers().by_number[qpn] = {shared(domain), handle(**qp)};
   return {};
 }
 
+/// With the last registration of any process the receiver ends.
 Result<void> unregister_from(ibv_xrc_domain* domain, uint32_t qpn) {
-  std::lock_guard guard(receivers().lock);
-  Receiver* found = find(domain, qpn);
-  if (!found || found->registered == 0) return Error{EINVAL};
-  if (--found->registered > 0 || found->qp) return {};
-  shared(domain)->clear(Mark::kRegistered, qpn);
-  receivers().by_number.erase(qpn);
-  return {};
+  ibv_qp* unwanted;
+  {
+    std::lock_guard guard(receivers().lock);
+    Receiver* found = find(domain, qpn);
+    if (!found) return Error{EINVAL};
+    if (--found->registered > 0) return {};
+    unwanted = found->qp;
+    receivers().by_number.erase(qpn);
+  }
+  return destroy_qp(Qp::from(unwanted));
 }
 
 /// Whether this event is about a QP, and its number is that of a receiver.
@@ -251,17 +232,10 @@ VB_DOOR int ibv_query_xrc_rcv_qp(ibv_xrc_domain* domain, uint32_t qpn, ibv_qp_at
 
 VB_DOOR int ibv_reg_xrc_rcv_qp(ibv_xrc_domain* domain, uint32_t qpn) {
   if (!ours(domain)) return native_ibv_reg_xrc_rcv_qp(domain, qpn);
-  return errno_entry([&] {
-    destroy_unwanted();
-    return register_with(domain, qpn);
-  });
+  return errno_entry([&] { return register_with(domain, qpn); });
 }
 
 VB_DOOR int ibv_unreg_xrc_rcv_qp(ibv_xrc_domain* domain, uint32_t qpn) {
   if (!ours(domain)) return native_ibv_unreg_xrc_rcv_qp(domain, qpn);
-  return errno_entry([&] {
-    auto left = unregister_from(domain, qpn);
-    destroy_unwanted();
-    return left;
-  });
+  return errno_entry([&] { return unregister_from(domain, qpn); });
 }

@@ -40,14 +40,13 @@ VB_DOOR int ibv_query_qp_data_in_order(ibv_qp* qp, ibv_wr_opcode opcode, uint32_
   return ours(qp) ? 0 : native_ibv_query_qp_data_in_order(qp, opcode, flags);
 }
 
-/// A vendor of 0 names nobody: EINVAL, as upstream has it.
 VB_DOOR int ibv_set_ece(ibv_qp* qp, ibv_ece* ece) {
   if (!ours(qp)) return native_ibv_set_ece(qp, ece);
-  return ece->vendor_id == 0 ? EINVAL : unsupported<"ibv_set_ece">();
+  return errno_entry([&] { return set_ece(*ece); });
 }
 
 VB_DOOR int ibv_query_ece(ibv_qp* qp, ibv_ece* ece) {
   if (!ours(qp)) return native_ibv_query_ece(qp, ece);
-  *ece = {};
-  return unsupported<"ibv_query_ece">();
+  query_ece(*ece);
+  return 0;
 }

@@ -385,10 +385,16 @@ void Router::rest(Pollable& listener, int listening) {
   resting_.emplace_back(&listener, listening);
 }
 
-void Router::accept_from(Pollable& listener, int listening) {
+Fd Router::accept(Pollable& listener, int listening) {
+  Fd socket(accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket && out_of_descriptors(errno)) rest(listener, listening);
+  return socket;
+}
+
+void Router::accept_links(Listener& listener) {
   for (int accepted = 0; accepted < kAcceptsAtOnce; ++accepted) {
-    Fd socket(accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) return out_of_descriptors(errno) ? rest(listener, listening) : void();
+    Fd socket = accept(listener, listener.socket.get());
+    if (!socket) return;
     // Strangers that say nothing must not keep others out: the oldest of them goes.
     uint32_t handshakes = 0;
     ControlLink* oldest = nullptr;

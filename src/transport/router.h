@@ -103,8 +103,9 @@ class Router {
   void found(Route& route, Channel& channel);
   void not_found(Route& route);
   void discard(ControlLink& link);
-  /// Takes connections in. Without a descriptor left the listener rests until the next tick.
-  void accept_from(Pollable& listener, int socket);
+  /// The next connection that waits at a listener; none: no more. Without a descriptor left it rests until the next
+  /// tick.
+  Fd accept(Pollable& listener, int listening);
   Presence& presence() { return presence_; }
   Multicast& multicast() { return multicast_; }
   XrcStandIns& stand_ins() { return stand_ins_; }
@@ -115,7 +116,7 @@ class Router {
  private:
   struct Listener final : Pollable {
     Listener(Router& owner, Fd fd) : router(owner), socket(std::move(fd)) {}
-    void ready(uint32_t) override { router.accept_from(*this, socket.get()); }
+    void ready(uint32_t) override { router.accept_links(*this); }
     Router& router;
     Fd socket;
   };
@@ -135,6 +136,7 @@ class Router {
   Route* find_route(const SocketAddress& source, const SocketAddress& destination, uint32_t slot);
   void leave_rails(const Slot& slot);
   Result<void> start(Route& route);
+  void accept_links(Listener& listener);
   void rest(Pollable& listener, int listening);
 
   Lane& lane_;

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/never_destroyed.h"
+#include "base/random.h"
 #include "base/spinlock.h"
 
 namespace vb {
@@ -20,12 +21,11 @@ namespace {
 constexpr off_t kFirstByte = off_t{1} << 61;
 constexpr off_t kBytesPerDevice = off_t{1} << 13;
 constexpr off_t kExistence = off_t{1} << 12;  ///< behind the slots
-constexpr off_t kFirstMark = off_t{1} << 60;
-constexpr off_t kNumbers = off_t{1} << 24;  ///< of queue pairs
-constexpr off_t kMarksPerDevice = 2 * kNumbers;
+constexpr off_t kFirstVoucher = off_t{1} << 60;
+constexpr uint64_t kVouchers = uint64_t{1} << 60;
 
 off_t member_byte(uint32_t device, off_t at) { return kFirstByte + device * kBytesPerDevice + at; }
-off_t mark_byte(uint32_t device, off_t at) { return kFirstMark + device * kMarksPerDevice + at; }
+off_t voucher_byte(uint64_t number) { return kFirstVoucher + static_cast<off_t>(number % kVouchers); }
 
 struct flock range(off_t at, off_t length, short type) {
   struct flock lock {};
@@ -93,7 +93,6 @@ XrcDomain::~XrcDomain() {
   if (!fd_) return;
   // Not left to close(): where the file could not be opened anew the program may hold the description as well.
   unlock(member_byte(key_.device, 0), kBytesPerDevice);
-  unlock(mark_byte(key_.device, 0), kMarksPerDevice);
 }
 
 void XrcDomain::unlock(off_t at, off_t length) const {
@@ -111,20 +110,17 @@ bool XrcDomain::has_member(uint32_t slot) const {
   return fd_ && somebody_shares(fd_.get(), member_byte(key_.device, slot));
 }
 
-off_t XrcDomain::place(Mark mark, uint32_t qpn) const {
-  return mark_byte(key_.device, static_cast<off_t>(mark) * kNumbers + qpn % kNumbers);
+XrcDomain::Voucher::Voucher(std::shared_ptr<const XrcDomain> domain)
+    : domain_(std::move(domain)), number_(random_value<uint64_t>()) {
+  if (domain_->fd_) share(domain_->fd_.get(), voucher_byte(number_));
 }
 
-void XrcDomain::set(Mark mark, uint32_t qpn) const {
-  if (fd_) share(fd_.get(), place(mark, qpn));
+XrcDomain::Voucher::~Voucher() {
+  if (domain_ && domain_->fd_) domain_->unlock(voucher_byte(number_), 1);
 }
 
-void XrcDomain::clear(Mark mark, uint32_t qpn) const {
-  if (fd_) unlock(place(mark, qpn), 1);
-}
-
-bool XrcDomain::set_elsewhere(Mark mark, uint32_t qpn) const {
-  return fd_ && somebody_shares(fd_.get(), place(mark, qpn));
+bool XrcDomain::vouched_elsewhere(uint64_t number) const {
+  return fd_ && somebody_shares(fd_.get(), voucher_byte(number));
 }
 
 }  // namespace vb

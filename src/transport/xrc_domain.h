@@ -3,15 +3,16 @@
 // ibv_open_xrcd(3).
 //
 // Processes that have opened the domain of an inode find each other by locks on a range of that inode's bytes, far
-// behind what any file holds: a byte that says that the domain exists, one for each slot (of QPNs and SRQ numbers) of
-// its members, and two for each receiving queue pair. So who cannot open the file cannot be a member, and the kernel
-// forgets a member that dies.
+// behind what any file holds: a byte that says that the domain exists, and one for each slot (of QPNs and SRQ numbers)
+// of its members. So who cannot open the file cannot be a member, and the kernel forgets a member that dies. A member
+// shows another one that it is one by a lock as well (Voucher).
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -30,19 +31,35 @@ class XrcDomain {
   /// The domain; in this process there is one object for each. EINVAL: no inode and not to be created, or it exists and
   /// `exclusive`; EAGAIN: it does not exist and is not to be created; EBADF: no such fd. Thread safe.
   static Result<std::shared_ptr<XrcDomain>> open(const Request& request);
+
+  /// What shows whoever is told its number that the teller has opened the domain: a lock at a place that nobody can
+  /// guess, for as long as this lives.
+  class Voucher {
+   public:
+    Voucher() = default;
+    explicit Voucher(std::shared_ptr<const XrcDomain> domain);
+    Voucher(Voucher&& other) noexcept = default;
+    Voucher& operator=(Voucher&& other) noexcept {
+      std::swap(domain_, other.domain_);
+      std::swap(number_, other.number_);
+      return *this;
+    }
+    ~Voucher();
+    uint64_t number() const { return number_; }
+
+   private:
+    std::shared_ptr<const XrcDomain> domain_;
+    uint64_t number_ = 0;
+  };
+
   ~XrcDomain();
 
   /// The owner of `slot` is this process, and a member.
   void join(uint32_t slot) const;
   /// Whether the owner of `slot` is a member, in another process.
   bool has_member(uint32_t slot) const;
-  // Receiving queue pairs that belong to a domain (OFED's XRC), by their numbers: which there are, and who has
-  // registered with one.
-  enum class Mark { kMade, kRegistered };
-  void set(Mark mark, uint32_t qpn) const;
-  void clear(Mark mark, uint32_t qpn) const;
-  /// Whether another process that has opened the domain has set it.
-  bool set_elsewhere(Mark mark, uint32_t qpn) const;
+  /// Whether another process that has opened the domain has a voucher of this number.
+  bool vouched_elsewhere(uint64_t number) const;
 
   /// 0: none.
   uint64_t inode() const { return key_.inode; }
@@ -60,7 +77,6 @@ class XrcDomain {
   XrcDomain(Key key, Fd fd) : key_(key), fd_(std::move(fd)) {}
   bool exists_elsewhere() const;
   void unlock(off_t at, off_t length) const;
-  off_t place(Mark mark, uint32_t qpn) const;
 
   Key key_;
   Fd fd_;  ///< with the locks; none: the domain has no inode

@@ -12,6 +12,8 @@ namespace vb {
 // sends and the ibv_wr_* API, so this is one (of several) for which it enables both and changes nothing else.
 inline constexpr uint32_t kVendorId = 0x025642;
 inline constexpr uint32_t kVendorPartId = 4119;
+/// The options of enhanced connection establishment (ibv_set_ece). None: two ends agree on all they need by themselves.
+inline constexpr uint32_t kEceOptions = 0;
 inline constexpr uint32_t kHwVersion = 1;
 
 // Queue pairs. Benchmarks open 16,384; a 24-bit QPN is a process slot and the QP inside it, which allows more slots.

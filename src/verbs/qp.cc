@@ -21,9 +21,11 @@
 #include "verbs/comp_cntr.h"
 #include "verbs/device_registry.h"
 #include "verbs/limits.h"
+#include "verbs/opened_target.h"
 #include "verbs/qp_internal.h"
 #include "verbs/raw_qp.h"
 #include "verbs/route.h"
+#include "verbs/shared_target.h"
 #include "verbs/xrcd.h"
 
 namespace vb {
@@ -73,13 +75,6 @@ std::vector<SocketAddress> addresses_of(const Device& device) {
 }
 
 namespace {
-
-/// What a queue pair belongs to: an XRC target has a domain instead of a PD.
-struct Owner {
-  Context& context;
-  Pd* pd = nullptr;
-  Xrcd* xrcd = nullptr;
-};
 
 /// Whether a queue pair of this type may be created on the SRQ: an XRC SRQ is named by each request.
 bool fits(ibv_srq& srq, ibv_qp_type type) {
@@ -145,6 +140,8 @@ void use(const ibv_qp_init_attr& init, const Owner& owner, int change) {
   if (init.srq) Srq::from(init.srq).uses += change;
 }
 
+}  // namespace
+
 void fill_handle(Qp& qp, const Owner& owner) {
   ibv_qp& abi = qp.abi.qp_base;
   abi.context = &owner.context.abi.context;
@@ -159,6 +156,8 @@ void fill_handle(Qp& qp, const Owner& owner) {
   pthread_mutex_init(&abi.mutex, nullptr);
   pthread_cond_init(&abi.cond, nullptr);
 }
+
+namespace {
 
 /// Events that wait are forgotten, those handed out are waited for.
 void retire_handle(Qp& qp) {
@@ -219,6 +218,7 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, Extras extras) {
   qp->max_tso_header = extras.tso_header;
   qp->extended = extras.extended;
   qp->xrcd = owner.xrcd;
+  qp->device = &device;
   if (owner.xrcd) qp->domain = owner.xrcd->domain;
   Engine& self = engine();
   transport.config = {&self.lane,
@@ -240,6 +240,7 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, Extras extras) {
   transport.qpn = *qpn;
   if (qp->domain) {
     qp->domain->join(*qpn >> kSlotBits);
+    if (qp->domain->inode()) let_others_open(device, *qpn >> kSlotBits);
     ConnectedQueuePair& target = *transport.connected();
     target.own_relay = std::make_unique<XrcRelay>(target, XrcRelay::Home{self.router, device.index, addresses});
     target.relay = target.own_relay.get();
@@ -267,8 +268,6 @@ void silence(QueuePair& transport, std::unique_lock<Lane>& guard) {
       guard, [&] { return transport.quiet(); }, [&] { transport.cut_off(); });
 }
 
-namespace {
-
 void push_event(Qp& handle, ibv_event_type type) {
   ibv_async_event event{};
   event.event_type = type;
@@ -276,12 +275,11 @@ void push_event(Qp& handle, ibv_event_type type) {
   Context::from(handle.abi.qp_base.context).events->push(event);
 }
 
-}  // namespace
-
 void Qp::Events::async_event(ibv_event_type type) {
   if (qp.transport.mute) return;
   if (!qp.closed) push_event(qp, type);
   for (Qp* handle : qp.opened) push_event(*handle, type);
+  qp.holders.for_each([&](TargetHolder& holder) { holder.tell(type); });
 }
 
 Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr) {
@@ -366,7 +364,8 @@ bool in_a_group(Qp& qp) {
   return engine().router.multicast().attached(static_cast<DatagramQueuePair&>(qp.transport));
 }
 
-/// The queue pair itself, without its handle. Lane's lock held before and released after.
+}  // namespace
+
 void destroy_transport(Qp& qp, std::unique_lock<Lane>& guard) {
   Engine& self = engine();
   silence(qp.transport, guard);
@@ -375,37 +374,16 @@ void destroy_transport(Qp& qp, std::unique_lock<Lane>& guard) {
   guard.unlock();
 }
 
-}  // namespace
-
-Result<Qp*> open_qp(Context& context, const ibv_qp_open_attr& attr) {
-  constexpr uint32_t kNeeded = IBV_QP_OPEN_ATTR_NUM | IBV_QP_OPEN_ATTR_XRCD | IBV_QP_OPEN_ATTR_TYPE;
-  if (attr.comp_mask & ~(kNeeded | IBV_QP_OPEN_ATTR_CONTEXT)) return Error{EOPNOTSUPP};
-  if ((attr.comp_mask & kNeeded) != kNeeded || !attr.xrcd || attr.qp_type != IBV_QPT_XRC_RECV) return Error{EINVAL};
-  Xrcd& xrcd = Xrcd::from(attr.xrcd);
-  auto guard = engine().lane.hold();
-  QueuePair* found = engine().lane.find(attr.qp_num);
-  if (!found || found->config.domain != xrcd.domain.get()) return Error{EINVAL};
-  Qp& target = static_cast<Qp::Events*>(found->config.listener)->qp;
-  auto handle = std::make_unique<Qp>(target);
-  handle->init = target.init;
-  handle->init.qp_context = (attr.comp_mask & IBV_QP_OPEN_ATTR_CONTEXT) ? attr.qp_context : nullptr;
-  handle->xrcd = &xrcd;
-  ++xrcd.uses;
-  ++context.uses;
-  fill_handle(*handle, {context, nullptr, &xrcd});
-  target.opened.push_back(handle.get());
-  return handle.release();
-}
-
 Result<void> destroy_qp(Qp& qp) {
   if (qp.flows.load() != 0) return Error{EBUSY};
   auto guard = engine().lane.hold();
   if (in_a_group(qp)) return Error{EBUSY};
   Qp& target = qp.real ? *qp.real : qp;
   std::erase(target.opened, &qp);
+  if (qp.elsewhere) OpenedTarget::close(qp.elsewhere, guard);
   if (!qp.real) qp.closed = true;
-  bool last = target.closed && target.opened.empty();
-  if (last) {
+  const bool last = is_unused(target);
+  if (last && !qp.elsewhere) {
     destroy_transport(target, guard);
   } else {
     guard.unlock();

@@ -19,6 +19,8 @@
 namespace vb {
 
 class FrameTarget;
+class OpenedTarget;
+class TargetHolder;
 struct CompCntr;
 
 /// ibv_qp is the head of ibv_qp_ex, so that one object serves both.
@@ -46,11 +48,15 @@ struct Qp {
   unsigned async_sent = 0;          ///< asynchronous events handed to the program, guarded by abi.qp_base.mutex
   std::shared_ptr<void> holds;      ///< what it keeps alive besides: a resource domain
 
+  const Device* device = nullptr;
+
   // An XRC target, which may have several handles (ibv_open_qp). Lane's lock.
-  Qp* real = nullptr;       ///< of a further handle: the one that was created, which lives as long as any
-  std::vector<Qp*> opened;  ///< of the one that was created: the further handles
-  bool closed = false;      ///< likewise: its own handle is destroyed
-  Xrcd* xrcd = nullptr;     ///< that the handle uses
+  Qp* real = nullptr;          ///< of a further handle: the one that was created, which lives as long as any
+  std::vector<Qp*> opened;     ///< of the one that was created: the further handles
+  List<TargetHolder> holders;  ///< likewise: those of other processes
+  bool closed = false;         ///< likewise: its own handle is destroyed
+  std::shared_ptr<OpenedTarget> elsewhere;  ///< of a handle whose target another process has
+  Xrcd* xrcd = nullptr;                     ///< that the handle uses
   std::shared_ptr<XrcDomain> domain;
 
   struct Events final : QueuePair::Listener {
@@ -68,14 +74,20 @@ struct Qp {
 VB_API Result<Qp*> create_qp(Pd& pd, ibv_qp_init_attr& attr);
 /// `extended`: it takes masked atomics as well (post.h).
 VB_API Result<Qp*> create_qp_ex(Context& context, ibv_qp_init_attr_ex& attr, bool extended = false);
-/// A further handle of an XRC target of the domain. It is destroyed like any, and the target with its last handle.
-/// EINVAL: there is none of that number. ibv_open_qp(3).
+/// A further handle of an XRC target of the domain, whichever process has made it. It is destroyed like any, and the
+/// target with its last handle. EINVAL: there is none of that number; ETIMEDOUT: its process does not answer.
+/// ibv_open_qp(3).
 VB_API Result<Qp*> open_qp(Context& context, const ibv_qp_open_attr& attr);
 /// The state machine of the InfiniBand specification (o11-...; table of ibv_modify_qp(3)). EINVAL for a transition or a
 /// mask that the table does not have; ENETUNREACH, EHOSTUNREACH when no route leads to the destination GID.
 VB_API Result<void> modify_qp(Qp& qp, const ibv_qp_attr& attr, int mask);
 /// Never writes rate_limit, nor copies a whole structure: callers' structures differ in size.
 VB_API Result<void> query_qp(Qp& qp, ibv_qp_attr* attr, int mask, ibv_qp_init_attr* init);
+/// Enhanced connection establishment: which of their vendor's options two ends use. Those of a QP that are offered are
+/// in force always, so there is no more to set than to agree; what is not offered is taken out of `ece`. EINVAL: it is
+/// another vendor's, or names fields that are not known. ibv_set_ece(3), ibv_query_ece(3).
+VB_API Result<void> set_ece(ibv_ece& ece);
+VB_API void query_ece(ibv_ece& ece);
 /// Waits until no peer and no fabric operation touches the program's memory for this QP.
 VB_API Result<void> destroy_qp(Qp& qp);
 

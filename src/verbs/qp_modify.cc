@@ -26,17 +26,13 @@ bool values_fit(const ibv_qp_attr& attr, int mask) {
          !bad(IBV_QP_MAX_QP_RD_ATOMIC, attr.max_rd_atomic > kMaxRdAtomic) &&
          !bad(IBV_QP_MAX_DEST_RD_ATOMIC, attr.max_dest_rd_atomic > kMaxRdAtomic) &&
          !bad(IBV_QP_DEST_QPN, attr.dest_qp_num > 0xffffff) &&
-         !bad(IBV_QP_RATE_LIMIT, attr.rate_limit > kMaxRateLimit) && !bad(IBV_QP_AV, !leads_somewhere(attr.ah_attr)) &&
-         !bad(IBV_QP_ALT_PATH, !leads_somewhere(attr.alt_ah_attr) || attr.alt_port_num != 1 ||
-                                   attr.alt_pkey_index >= kPkeyTableLength || attr.alt_timeout > 31);
+         !bad(IBV_QP_RATE_LIMIT, attr.rate_limit > kMaxRateLimit) && !bad(IBV_QP_AV, !leads_somewhere(attr.ah_attr));
 }
 
-/// Migration needs an alternate path, of this call or an earlier one.
-Result<void> check_migration(const Qp& qp, const ibv_qp_attr& attr, int mask) {
-  if (!(mask & IBV_QP_PATH_MIG_STATE) || attr.path_mig_state == IBV_MIG_MIGRATED) return {};
-  bool known = attr.path_mig_state == IBV_MIG_REARM || attr.path_mig_state == IBV_MIG_ARMED;
-  bool has_path = (mask & IBV_QP_ALT_PATH) || qp.attr.alt_port_num != 0;
-  return known && has_path ? Result<void>() : Error{EINVAL};
+/// No path takes over from another by itself, and the device does not say so (IBV_DEVICE_AUTO_PATH_MIG): a queue pair
+/// that has migrated is all that it can be told to be. Linux refuses alternate paths of every Ethernet port.
+bool asks_for_migration(const ibv_qp_attr& attr, int mask) {
+  return (mask & IBV_QP_ALT_PATH) || ((mask & IBV_QP_PATH_MIG_STATE) && attr.path_mig_state != IBV_MIG_MIGRATED);
 }
 
 void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
@@ -55,15 +51,6 @@ void keep(ibv_qp_attr& to, const ibv_qp_attr& from, int mask) {
   if (mask & IBV_QP_TIMEOUT) to.timeout = from.timeout;
   if (mask & IBV_QP_RETRY_CNT) to.retry_cnt = from.retry_cnt;
   if (mask & IBV_QP_RNR_RETRY) to.rnr_retry = from.rnr_retry;
-  // Armed at once: a path that nobody uses needs no agreement with the peer.
-  bool arms = from.path_mig_state != IBV_MIG_MIGRATED;
-  if (mask & IBV_QP_PATH_MIG_STATE) to.path_mig_state = arms ? IBV_MIG_ARMED : IBV_MIG_MIGRATED;
-  if (mask & IBV_QP_ALT_PATH) {
-    to.alt_ah_attr = from.alt_ah_attr;
-    to.alt_pkey_index = from.alt_pkey_index;
-    to.alt_port_num = from.alt_port_num;
-    to.alt_timeout = from.alt_timeout;
-  }
 }
 
 void apply(QueuePair& transport, const ibv_qp_attr& attr) {
@@ -111,31 +98,9 @@ Result<void> change_path(Qp& qp, const Device& device, const ibv_ah_attr& to, st
   return connected;
 }
 
-/// The alternate path becomes the path. ibv_get_async_event(3) names the events.
-Result<void> migrate(Qp& qp, const Device& device, std::unique_lock<Lane>& guard) {
-  auto moved = change_path(qp, device, qp.attr.alt_ah_attr, guard);
-  qp.events.async_event(moved ? IBV_EVENT_PATH_MIG : IBV_EVENT_PATH_MIG_ERR);
-  if (!moved) return moved;
-  qp.attr.ah_attr = qp.attr.alt_ah_attr;
-  qp.attr.pkey_index = qp.attr.alt_pkey_index;
-  qp.attr.port_num = qp.attr.alt_port_num;
-  qp.attr.timeout = qp.attr.alt_timeout;
-  qp.attr.alt_ah_attr = {};
-  qp.attr.alt_pkey_index = 0;
-  qp.attr.alt_port_num = qp.attr.alt_timeout = 0;
-  return {};
-}
-
-bool migrates(const Qp& qp, const ibv_qp_attr& attr, int mask) {
-  return (mask & IBV_QP_PATH_MIG_STATE) && attr.path_mig_state == IBV_MIG_MIGRATED &&
-         qp.attr.path_mig_state == IBV_MIG_ARMED;
-}
-
 /// A path that changes while the connection stands.
 Result<void> move(Qp& qp, const Device& device, const ibv_qp_attr& attr, int mask, std::unique_lock<Lane>& guard) {
-  if (!qp.transport.connected()) return {};
-  if (migrates(qp, attr, mask)) return migrate(qp, device, guard);
-  if (qp.transport.state() != IBV_QPS_SQD || !(mask & IBV_QP_AV)) return {};
+  if (!qp.transport.connected() || qp.transport.state() != IBV_QPS_SQD || !(mask & IBV_QP_AV)) return {};
   if (!qp.transport.drained()) return Error{EINVAL};
   return change_path(qp, device, attr.ah_attr, guard);
 }
@@ -182,11 +147,9 @@ void enter(Qp& qp, ibv_qp_state from, ibv_qp_state to, int mask, const ibv_qp_at
 
 }  // namespace
 
-Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
-  Qp& qp = handle.real ? *handle.real : handle;
+Result<void> modify_target(Qp& qp, const ibv_qp_attr& attr, int mask, std::unique_lock<Lane>& guard) {
   mask &= ~ignored_attributes(qp.init.qp_type);
-  const Device& device = *Context::from(handle.abi.qp_base.context).device;
-  auto guard = engine().lane.hold();
+  const Device& device = *qp.device;
   ibv_qp_state from = qp.transport.state();
   if ((mask & IBV_QP_CUR_STATE) && attr.cur_qp_state != from) return Error{EINVAL};
   ibv_qp_state to = (mask & IBV_QP_STATE) ? attr.qp_state : from;
@@ -196,8 +159,7 @@ Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
       (given & ~(transition.required | transition.optional))) {
     return Error{EINVAL};
   }
-  if (!values_fit(attr, mask)) return Error{EINVAL};
-  if (auto fine = check_migration(qp, attr, mask); !fine) return fine;
+  if (!values_fit(attr, mask) || asks_for_migration(attr, mask)) return Error{EINVAL};
   if (to == IBV_QPS_RTR && qp.transport.connected() && qp.init.qp_type != kDcInitiator) {
     finish_old_life();
     qp.transport.path.dest_qpn = attr.dest_qp_num;
@@ -208,35 +170,58 @@ Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
   if (to == IBV_QPS_RESET) qp.attr = {};
   apply(qp.transport, qp.attr);
   if (mask & IBV_QP_RATE_LIMIT) limit_rate(qp, attr.rate_limit, 0);
-  if (mask & IBV_QP_STATE) {
-    enter(qp, from, to, mask, attr, guard);
-    handle.abi.qp_base.state = to;
-  }
+  if (mask & IBV_QP_STATE) enter(qp, from, to, mask, attr, guard);
   engine().lane.settle_now();
   return {};
 }
 
-Result<void> query_qp(Qp& handle, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
-  Qp& qp = handle.real ? *handle.real : handle;
-  auto guard = engine().lane.hold();
+void query_target(Qp& qp, ibv_qp_attr& attr, ibv_qp_init_attr& init) {
   ibv_qp_state state = qp.transport.state();
   constexpr int kAll = IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS | IBV_QP_QKEY | IBV_QP_AV |
                        IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN | IBV_QP_SQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC |
                        IBV_QP_MAX_QP_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT |
-                       IBV_QP_RNR_RETRY | IBV_QP_PATH_MIG_STATE | IBV_QP_ALT_PATH;
-  keep(*attr, qp.attr, kAll);
-  attr->qp_state = attr->cur_qp_state = state;
-  attr->cap = qp.init.cap;
-  attr->en_sqd_async_notify = 0;
-  attr->sq_draining = state == IBV_QPS_SQD && !qp.transport.drained();
+                       IBV_QP_RNR_RETRY;
+  keep(attr, qp.attr, kAll);
+  attr.qp_state = attr.cur_qp_state = state;
+  attr.path_mig_state = IBV_MIG_MIGRATED;
+  attr.alt_ah_attr = {};
+  attr.alt_pkey_index = 0;
+  attr.alt_port_num = attr.alt_timeout = 0;
+  attr.cap = qp.init.cap;
+  attr.en_sqd_async_notify = 0;
+  attr.sq_draining = state == IBV_QPS_SQD && !qp.transport.drained();
+  init.send_cq = qp.init.send_cq;
+  init.recv_cq = qp.init.recv_cq;
+  init.srq = qp.init.srq;
+  init.cap = qp.init.cap;
+  init.qp_type = qp.init.qp_type;
+  init.sq_sig_all = qp.init.sq_sig_all;
+}
+
+Result<void> modify_qp(Qp& handle, const ibv_qp_attr& attr, int mask) {
+  auto guard = engine().lane.hold();
+  auto modified = handle.elsewhere ? modify_elsewhere(handle, attr, mask, guard)
+                                   : modify_target(handle.real ? *handle.real : handle, attr, mask, guard);
+  if (modified && (mask & IBV_QP_STATE)) handle.abi.qp_base.state = attr.qp_state;
+  return modified;
+}
+
+Result<void> query_qp(Qp& handle, ibv_qp_attr* attr, int, ibv_qp_init_attr* init) {
+  auto guard = engine().lane.hold();
+  if (handle.elsewhere) {
+    if (auto known = learn_elsewhere(handle, guard); !known) return known;
+  }
+  query_target(handle.real ? *handle.real : handle, *attr, *init);
   init->qp_context = handle.init.qp_context;
-  init->send_cq = qp.init.send_cq;
-  init->recv_cq = qp.init.recv_cq;
-  init->srq = qp.init.srq;
-  init->cap = qp.init.cap;
-  init->qp_type = qp.init.qp_type;
-  init->sq_sig_all = qp.init.sq_sig_all;
   return {};
 }
+
+Result<void> set_ece(ibv_ece& ece) {
+  if (ece.comp_mask != 0 || ece.vendor_id != kVendorId) return Error{EINVAL};
+  ece.options &= kEceOptions;
+  return {};
+}
+
+void query_ece(ibv_ece& ece) { ece = {.vendor_id = kVendorId, .options = kEceOptions, .comp_mask = 0}; }
 
 }  // namespace vb

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <infiniband/ofa_verbs.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,19 @@ static char memory[2 * SIZE];
 // --- the other process: it registers with a receiver when it is told its number, and leaves when it is told 0
 // ----------
 
+/// Who is registered with a receiver modifies and queries it, whoever has made it.
+static void use(uint32_t number, bool registered) {
+  struct ibv_qp_attr attr;
+  struct ibv_qp_init_attr made;
+  CHECK(ibv_query_xrc_rcv_qp(domain, number, &attr, IBV_QP_STATE, &made) == (registered ? 0 : EINVAL));
+  if (!registered) return;
+  struct ibv_qp_attr rts = {.qp_state = IBV_QPS_RTS, .timeout = 14, .min_rnr_timer = 7};
+  int mask = IBV_QP_MIN_RNR_TIMER | (attr.qp_state == IBV_QPS_RTR ? RTS_MASK : IBV_QP_STATE);
+  CHECK(ibv_modify_xrc_rcv_qp(domain, number, &rts, mask) == 0);
+  CHECK(ibv_query_xrc_rcv_qp(domain, number, &attr, IBV_QP_STATE, &made) == 0);
+  CHECK(attr.qp_state == IBV_QPS_RTS && attr.min_rnr_timer == 7 && made.qp_type == IBV_QPT_XRC_RECV);
+}
+
 static void serve(int orders) {
   struct ibv_device** list = ibv_get_device_list(NULL);
   CHECK(list && list[0] && (context = ibv_open_device(list[0])));
@@ -50,9 +64,8 @@ static void serve(int orders) {
   uint32_t number, registered = 0;
   while (read(orders, &number, sizeof number) == sizeof number) {
     int error = number ? ibv_reg_xrc_rcv_qp(domain, number) : ibv_unreg_xrc_rcv_qp(domain, registered);
-    struct ibv_qp_attr attr = {.qp_state = IBV_QPS_ERR};
-    CHECK(ibv_modify_xrc_rcv_qp(domain, number ? number : registered, &attr, IBV_QP_STATE) == EINVAL);
-    registered = number;
+    use(number ? number : registered, number && error == 0);
+    if (error == 0) registered = number;
     CHECK(write(orders, &error, sizeof error) == sizeof error);
   }
   CHECK(ibv_close_xrc_domain(domain) == 0 && ibv_close_device(context) == 0);
@@ -176,10 +189,12 @@ static void register_and_leave(void) {
   CHECK(ibv_reg_xrc_rcv_qp(domain, receiver + 1) == EINVAL && tell_the_other(receiver + 1) == EINVAL);
   CHECK(tell_the_other(receiver) == 0 && ibv_unreg_xrc_rcv_qp(domain, receiver) == 0);
   send_one('c');  // the other process keeps it
-  CHECK(tell_the_other(0) == 0 && tell_the_other(receiver) == 0 && ibv_reg_xrc_rcv_qp(domain, receiver) == 0);
-  CHECK(tell_the_other(0) == 0);
-  CHECK(ibv_unreg_xrc_rcv_qp(domain, receiver) == 0);
+  CHECK(ibv_reg_xrc_rcv_qp(domain, receiver) == 0 && tell_the_other(0) == 0);
+  CHECK(ibv_query_xrc_rcv_qp(domain, receiver, &now, IBV_QP_MIN_RNR_TIMER, &made) == 0 && now.min_rnr_timer == 7);
+  send_one('d');
+  CHECK(tell_the_other(receiver) == 0 && ibv_unreg_xrc_rcv_qp(domain, receiver) == 0 && tell_the_other(0) == 0);
   CHECK(ibv_reg_xrc_rcv_qp(domain, receiver) == EINVAL && ibv_unreg_xrc_rcv_qp(domain, receiver) == EINVAL);
+  CHECK(tell_the_other(receiver) == EINVAL);
 }
 
 int main(void) {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Malformed bytes at the control port: the process lives on, and a real peer can still work with it."""
 
+import errno
 import random
 import socket
 import struct
@@ -181,9 +182,66 @@ def hostile_server(suite):
     imposter.close()
 
 
+def unix_names(pid):
+    """Abstract local sockets at which a process listens."""
+    inodes = proc.socket_inodes(pid)
+    with open("/proc/net/unix", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    return [row[7][1:] for row in rows if len(row) > 7 and row[7].startswith("@") and row[6] in inodes]
+
+
+def ask_as_stranger(name, message):
+    """What the owner of XRC targets answers, if anything, and then hangs up."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        stranger.settimeout(5)
+        stranger.connect("\0" + name)
+        try:
+            stranger.send(message)
+            answer = stranger.recv(4096)
+            if answer and stranger.recv(4096):
+                raise Failure("a stranger is not hung up on")
+            return answer
+        except ConnectionError:
+            return b""
+
+
+def strangers_at_xrc_targets(suite):
+    """Who has not opened their domain gets nowhere at the local socket by which XRC targets are opened."""
+    command = ["ibv_xsrq_pingpong", "-g", "0", "-n", "100", "-p", str(free_port())]
+    server = suite.start(suite.hosts.server, "server", command + ["-d", suite.hosts.server.device])
+    server.must_listen(int(command[-1]))
+    names = eventually(lambda: [name for name in unix_names(server.pid) if name.startswith("verbatim-xrc-")], 5)
+    if not names or len(names) != 1:
+        raise Failure(f"local sockets of the server: {names}")
+    first, generator = int(names[0].rsplit("-", 1)[1]) << 12, random.Random(SEED)
+    idle = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(100)]
+    for connection in idle:
+        connection.connect("\0" + names[0])
+    for data in garbage(generator):
+        if 0 < len(data) < 65536 and ask_as_stranger(names[0], data):
+            raise Failure("garbage is answered")
+    answers = 0
+    for size in range(40, 256, 4):
+        for call in range(7):
+            head = struct.pack("<IIIiIIIIQ", 0x31585256, call, 1, 0, first + size % 32, 1, 0, 0, generator.getrandbits(64))
+            answer = ask_as_stranger(names[0], head + bytes(size - len(head)))
+            answers += bool(answer)
+            if answer and struct.unpack_from("<i", answer, 12)[0] != errno.EINVAL:
+                raise Failure(f"call {call} of a stranger is answered with {answer[:40]!r}")
+    if answers == 0:
+        raise Failure("no size is that of a message: the test does not know the format any more")
+    client = suite.start(suite.hosts.client, "client", command + ["-d", suite.hosts.client.device, suite.hosts.address])
+    client.must_end_well(30)
+    server.must_end_well(10)
+    for connection in idle:
+        connection.close()
+    if "success" not in client.text() or "success" not in server.text():
+        raise Failure("the exchange has failed")
+
+
 def main():
     opts = options(__doc__)
-    need("ibv_rc_pingpong", "ib_send_bw")
+    need("ibv_rc_pingpong", "ib_send_bw", "ibv_xsrq_pingpong")
     suite = Suite(opts)
     suite.case("random garbage", random_garbage, suite)
     sample = []
@@ -194,6 +252,7 @@ def main():
         suite.case("hostile server", hostile_server, suite)
     suite.case("idle connections", idle_connections, suite)
     suite.case("garbage during traffic", during_traffic, suite)
+    suite.case("strangers at XRC targets", strangers_at_xrc_targets, suite)
     suite.finish()
 
 

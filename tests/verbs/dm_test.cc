@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Device memory: its calls, and traffic with it. `a` owns it; `b` reaches it.
+#include "support/missing.h"
 #include "support/pair.h"
 #include "support/pattern.h"
 
@@ -24,7 +25,7 @@ class DmTest : public PdTest {
  protected:
   void SetUp() override {
     PdTest::SetUp();
-    if (!IsSkipped() && max_dm_size(context.get()) == 0) GTEST_SKIP() << "no device memory";
+    if (!IsSkipped() && max_dm_size(context.get()) == 0) SKIP_ON_OTHERS("no device memory");
   }
 };
 
@@ -81,7 +82,7 @@ class DmTrafficTest : public ConnectedTest {
   void SetUp() override {
     ConnectedTest::SetUp();
     if (IsSkipped()) return;
-    if (max_dm_size(a().local().context()) < kSize) GTEST_SKIP() << "no device memory";
+    if (max_dm_size(a().local().context()) < kSize) SKIP_ON_OTHERS("no device memory");
     dm = alloc(a().local().context(), kSize, 6);
     ASSERT_NE(dm, nullptr);
     mr.reset(ibv_reg_dm_mr(a().local().pd(), dm.get(), kOffset, kSize - kOffset, kDmAccess));

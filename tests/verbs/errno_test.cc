@@ -95,6 +95,12 @@ const ErrnoRow kRows[] = {
     {"ibv_reg_mr_length_that_wraps", [](Program& p) { return p.reg_mr(p.memory, ~size_t{0}, IBV_ACCESS_LOCAL_WRITE); },
      EINVAL, EINVAL},
 
+    {"ibv_reg_dmabuf_mr_no_descriptor", [](Program& p) { return p.reg_dmabuf_mr(-1, IBV_ACCESS_LOCAL_WRITE); }, EBADF},
+    {"ibv_reg_dmabuf_mr_not_a_dma_buf",
+     [](Program& p) { return p.reg_dmabuf_mr(p.context->async_fd, IBV_ACCESS_LOCAL_WRITE); }, EINVAL},
+    {"ibv_reg_dmabuf_mr_access_of_on_demand_memory",
+     [](Program& p) { return p.reg_dmabuf_mr(-1, IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND); }, EINVAL},
+
     // --- completion queues
     {"ibv_create_cq_no_entries", [](Program& p) { return p.create_cq(0); }, EINVAL},
     {"ibv_create_cq_too_many_entries", [](Program& p) { return p.create_cq(p.limits.max_cqe + 1); }, EINVAL},

@@ -101,6 +101,24 @@ TEST_P(FlushTest, TheQpWorksAgainAfterErrorAndReset) {
   }
 }
 
+/// Both ends use the same numbers again: what was sent before the reset must not be taken for what is sent after it.
+TEST_P(FlushTest, ANewLifeHearsNothingOfTheOldOne) {
+  for (uint32_t round = 0; round < 10; ++round) {
+    std::vector<SendWr> old_life;
+    for (uint32_t i = 0; i < 12; ++i) old_life.push_back(send_imm_wr(100 + i, {at_a.sge(0, 512)}, 1000 + i, 0));
+    ASSERT_POSTED(a().post_send(old_life));
+    for (Side* side : {round % 2 ? &a() : &b(), round % 2 ? &b() : &a()}) ASSERT_EQ(side->move(IBV_QPS_RESET), 0);
+    connect();
+    ASSERT_POSTED(b().post_recv(recv_wr(round, {at_b.sge(0, 512)})));
+    ASSERT_POSTED(a().post_send(send_imm_wr(round, {at_a.sge(0, 64)}, round)));
+    ASSERT_DONE(a().wait_send(), round);
+    auto wcs = b().wait_recv();
+    ASSERT_DONE(wcs, round);
+    ASSERT_EQ(wcs[0].imm_data, round);
+    ASSERT_EQ(wcs[0].byte_len, 64u);
+  }
+}
+
 TEST_P(RcFlushTest, OutstandingSendsFlushInOrder) {
   ASSERT_POSTED(a().post_send(sends(10, 20)));  // no receive is posted: the first keeps waiting
   ASSERT_EQ(a().move(IBV_QPS_ERR), 0);

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "support/missing.h"
 #include "support/pair.h"
 
 namespace vt {
@@ -17,7 +18,7 @@ class ImportTest : public PdTest {
     PdTest::SetUp();
     if (IsSkipped()) return;
     twin = import_of(context->cmd_fd);
-    if (!twin && (errno == EOPNOTSUPP || errno == EPROTONOSUPPORT)) GTEST_SKIP() << "this device cannot be imported";
+    if (!twin && (errno == EOPNOTSUPP || errno == EPROTONOSUPPORT)) SKIP_ON_OTHERS("this device cannot be imported");
     ASSERT_NE(twin, nullptr);
   }
   static ContextPtr import_of(int fd) { return ContextPtr(ibv_import_device(dup(fd))); }
@@ -87,7 +88,7 @@ TEST_F(ImportTest, AnMrIsOneThroughBothHandles) {
 TEST_F(ImportTest, DeviceMemoryIsOneThroughBothHandles) {
   ibv_alloc_dm_attr attr{.length = 64, .log_align_req = 0, .comp_mask = 0};
   DmPtr dm(ibv_alloc_dm(context.get(), &attr));
-  if (!dm) GTEST_SKIP() << "no device memory";
+  if (!dm) SKIP_ON_OTHERS("no device memory");
   ibv_dm* same = ibv_import_dm(twin.get(), dm->handle);
   ASSERT_NE(same, nullptr);
   uint32_t in = 0xabcdef, out = 0;

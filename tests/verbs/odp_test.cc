@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/missing.h"
 #include "support/pair.h"
 #include "support/pattern.h"
 #include "verbatim/verbatim.h"
@@ -29,7 +30,7 @@ class PagedTest : public ConnectedTest {
     memory = static_cast<uint8_t*>(map(nullptr, PROT_READ | PROT_WRITE));
     ibv_device_attr_ex attr{};
     ASSERT_EQ(ibv_query_device_ex(a().local().context(), nullptr, &attr), 0);
-    if (!(attr.odp_caps.general_caps & IBV_ODP_SUPPORT_IMPLICIT)) GTEST_SKIP() << "no on-demand paging here";
+    if (!(attr.odp_caps.general_caps & IBV_ODP_SUPPORT_IMPLICIT)) SKIP_ON_OTHERS("no on-demand paging here");
   }
   void TearDown() override {
     mr.reset();

@@ -54,6 +54,9 @@ struct Program {
   int reg_mr(void* address, size_t length, int access) {
     return made([&] { return ibv_reg_mr(pd, address, length, access); }, ibv_dereg_mr);
   }
+  int reg_dmabuf_mr(int fd, int access) {
+    return made([&] { return ibv_reg_dmabuf_mr(pd, 0, 4096, 0, fd, access); }, ibv_dereg_mr);
+  }
   int modify(ibv_qp_attr attr, int mask) { return ibv_modify_qp(qp, &attr, mask); }
   int to_init() { return end.to_init({}, 0); }
   int to_rts() {
