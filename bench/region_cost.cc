@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What a key for the whole address space (verbatim_reg_global_mr) costs beside an ordinary region: the same messages
-// between two processes, with one and with the other, in turns, so that both meet the same machine. Prints the medians
-// of the rounds and the median of their ratios.
+// between two processes, with one and with the other, in short turns, so that both meet the same machine. Prints for
+// each the median and the best of the rounds, and the ratios of both. Other work on the machine only ever adds: the
+// ratio of the best is what counts where the machine is not quiet.
 //
-//     verbatim run --device vb_lo --provider shm -- verbatim_region_cost [--rounds 9] [--at-most 1.05]
+//     verbatim run --device vb_lo --provider shm -- verbatim_region_cost [--rounds 101] [--at-most 1.05]
 //
 // scripts/bench --regions does this.
 #include <infiniband/verbs.h>
@@ -34,10 +35,10 @@ struct Test {
   int count;
 };
 constexpr Test kTests[] = {
-    {"64 B send", false, 64, 5000},
-    {"1 MiB send", false, kMiB, 100},
-    {"64 B write", true, 64, 5000},
-    {"1 MiB write", true, kMiB, 100},
+    {"64 B send", false, 64, 500},
+    {"1 MiB send", false, kMiB, 8},
+    {"64 B write", true, 64, 2000},
+    {"1 MiB write", true, kMiB, 32},
 };
 
 void check(bool fine, const char* what) {
@@ -177,25 +178,35 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-bool measure(Side& side, int rounds, double at_most, bool asks) {
+double best(const std::vector<double>& values) { return *std::min_element(values.begin(), values.end()); }
+
+/// Both kinds, `rounds` times: nanoseconds for each message.
+void measure(Side& side, const Test& test, int rounds, bool asks, std::vector<double> (&times)[2]) {
+  for (int kind : {0, 1}) side.run(test, kind, asks);  // to warm up
+  for (int round = 0; round < rounds; ++round) {
+    for (int turn : {0, 1}) {
+      const int kind = (round + turn) % 2;
+      times[kind].push_back(side.run(test, kind, asks));
+    }
+  }
+}
+
+/// One line of the table for each test. False: a ratio is larger than `at_most`.
+bool report(Side& side, int rounds, double at_most, bool asks) {
   bool fine = true;
-  if (asks) std::printf("| us per message | ordinary | global | ratio |\n| --- | ---: | ---: | ---: |\n");
+  if (asks)
+    std::printf(
+        "| us per message: | ordinary | global | ratio | best: ordinary | global | ratio |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
   for (const Test& test : kTests) {
-    std::vector<double> times[2], ratios;
-    for (int kind : {0, 1}) side.run(test, kind, asks);  // to warm up
-    for (int round = 0; round < rounds; ++round) {
-      for (int turn : {0, 1}) {
-        const int kind = (round + turn) % 2;
-        times[kind].push_back(side.run(test, kind, asks));
-      }
-      ratios.push_back(times[1].back() / times[0].back());
-    }
-    const double ratio = median(ratios);
-    if (asks) {
-      std::printf("| %s | %.2f | %.2f | %.3f |\n", test.name, median(times[0]) / 1000, median(times[1]) / 1000, ratio);
-      std::fflush(stdout);
-    }
-    fine &= ratio <= at_most;
+    std::vector<double> times[2];
+    measure(side, test, rounds, asks, times);
+    const double middle[] = {median(times[0]), median(times[1])}, least[] = {best(times[0]), best(times[1])};
+    fine &= std::min(middle[1] / middle[0], least[1] / least[0]) <= at_most;
+    if (!asks) continue;
+    std::printf("| %s | %.2f | %.2f | %.3f | %.2f | %.2f | %.3f |\n", test.name, middle[0] / 1000, middle[1] / 1000,
+                middle[1] / middle[0], least[0] / 1000, least[1] / 1000, least[1] / least[0]);
+    std::fflush(stdout);
   }
   return fine;
 }
@@ -204,10 +215,10 @@ bool measure(Side& side, int rounds, double at_most, bool asks) {
 
 int main(int argc, char** argv) {
   CLI::App app{"What a key for the whole address space costs beside an ordinary region"};
-  int rounds = 9;
+  int rounds = 101;
   double at_most = 0;
   app.add_option("--rounds", rounds, "of each measurement");
-  app.add_option("--at-most", at_most, "fail when a ratio is larger");
+  app.add_option("--at-most", at_most, "fail when both ratios of a measurement are larger");
   CLI11_PARSE(app, argc, argv);
   int fds[2];
   check(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0, "socketpair");
@@ -216,7 +227,7 @@ int main(int argc, char** argv) {
   if (!asks) prctl(PR_SET_PDEATHSIG, SIGKILL);
   close(fds[asks ? 0 : 1]);
   Side side(fds[asks ? 1 : 0]);
-  const bool fine = measure(side, rounds, at_most > 0 ? at_most : 1e9, asks);
+  const bool fine = report(side, rounds, at_most > 0 ? at_most : 1e9, asks);
   if (!asks) return 0;
   waitpid(child, nullptr, 0);
   return fine ? 0 : 1;

@@ -7,111 +7,100 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
 
+#include "base/guarded_access.h"
 #include "base/log.h"
+#include "base/page_notes.h"
 
 namespace vb::fault_guard {
 
 #if defined(__x86_64__)
 
-// In assembler, so that the faults which are ours are those of known instructions. No stack, no calls: whoever changes
-// the instruction pointer to vb_guarded_copy_fault returns false from the function.
-asm(R"(
-  .pushsection .text.vb_guarded_copy, "ax", @progbits
-  .p2align 5
-  .type vb_guarded_copy, @function
-vb_guarded_copy:
-  cmpq $2048, %rdx
-  jae 8f
-  cmpq $64, %rdx
-  jb 2f
-1:
-  movups (%rsi), %xmm0
-  movups 16(%rsi), %xmm1
-  movups 32(%rsi), %xmm2
-  movups 48(%rsi), %xmm3
-  movups %xmm0, (%rdi)
-  movups %xmm1, 16(%rdi)
-  movups %xmm2, 32(%rdi)
-  movups %xmm3, 48(%rdi)
-  addq $64, %rsi
-  addq $64, %rdi
-  subq $64, %rdx
-  cmpq $64, %rdx
-  jae 1b
-2:
-  testb $32, %dl
-  jz 9f
-  movups (%rsi), %xmm0
-  movups 16(%rsi), %xmm1
-  movups %xmm0, (%rdi)
-  movups %xmm1, 16(%rdi)
-  addq $32, %rsi
-  addq $32, %rdi
-9:
-  testb $16, %dl
-  jz 3f
-  movups (%rsi), %xmm0
-  movups %xmm0, (%rdi)
-  addq $16, %rsi
-  addq $16, %rdi
-3:
-  testb $8, %dl
-  jz 4f
-  movq (%rsi), %rax
-  movq %rax, (%rdi)
-  addq $8, %rsi
-  addq $8, %rdi
-4:
-  testb $4, %dl
-  jz 5f
-  movl (%rsi), %eax
-  movl %eax, (%rdi)
-  addq $4, %rsi
-  addq $4, %rdi
-5:
-  testb $2, %dl
-  jz 6f
-  movw (%rsi), %ax
-  movw %ax, (%rdi)
-  addq $2, %rsi
-  addq $2, %rdi
-6:
-  testb $1, %dl
-  jz 7f
-  movb (%rsi), %al
-  movb %al, (%rdi)
-7:
-  movl $1, %eax
-  ret
-8:
-  movq %rdx, %rcx
-  rep movsb
-  movl $1, %eax
-  ret
-vb_guarded_copy_fault:
-  xorl %eax, %eax
-  ret
-  .size vb_guarded_copy, . - vb_guarded_copy
-  .popsection
-)");
-
-extern "C" {
-[[gnu::visibility("hidden")]] bool vb_guarded_copy(void* to, const void* from, size_t size);
-[[gnu::visibility("hidden")]] extern const char vb_guarded_copy_fault[];
-}
-
 namespace {
 
 constexpr int kSignals[] = {SIGSEGV, SIGBUS};
-constexpr size_t kPageShift = 12;          ///< the smallest page: larger ones are several
-constexpr size_t kMostCovered = 16 << 10;  ///< more is worth a system call
-constexpr size_t kNotes = 4096;
+constexpr size_t kDear = 16 << 10;  ///< from here on, what the kernel does instead costs more than to ask it
+
+// --- whether the handler would be asked ------------------------------------------------------------------------------
+
+void handle(int signal, siginfo_t* info, void* context);
+
+std::atomic<bool> installed{false};
+/// A thread of the engine's that blocks all signals but ours; 0: none. Of the others' masks we are not the masters.
+std::atomic<pid_t> engines_thread{0};
+std::atomic<bool> strayed{false};  ///< a signal for the program came to it
+
+/// The kernel's own structure: libraries that wrap sigaction() may tell something else.
+struct KernelAction {
+  void (*handler)(int, siginfo_t*, void*);
+  unsigned long flags;
+  void (*restorer)();
+  uint64_t mask;
+};
+
+bool in_place() {
+  for (int signal : kSignals) {
+    KernelAction action{};
+    if (syscall(SYS_rt_sigaction, signal, nullptr, &action, sizeof action.mask) != 0) return false;
+    if (action.handler != handle) return false;
+  }
+  return true;
+}
+
+bool blocked_here() {
+  uint64_t blocked = 0;
+  if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, nullptr, &blocked, sizeof blocked) != 0) return true;
+  for (int signal : kSignals) {
+    if ((blocked >> (signal - 1)) & 1) return true;
+  }
+  return false;
+}
+
+/// In the engine's thread: lets the signals in, while they are ours.
+bool let_in(bool ours) {
+  uint64_t both = 0;
+  for (int signal : kSignals) both |= uint64_t{1} << (signal - 1);
+  return syscall(SYS_rt_sigprocmask, ours ? SIG_UNBLOCK : SIG_BLOCK, &both, nullptr, sizeof both) == 0 && ours;
+}
+
+bool would_be_asked() {
+  if (gettid() != engines_thread.load(std::memory_order_relaxed)) return in_place() && !blocked_here();
+  return let_in(in_place() && !strayed.load(std::memory_order_relaxed));
+}
+
+/// A few milliseconds; in nanoseconds.
+uint64_t tick() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+/// The first access of a tick is the kernel's, so that who copies seldom pays one system call, not four: unless the one
+/// is dearer than the four.
+class ThreadCheck {
+ public:
+  bool passed(bool dear) {
+    const uint64_t now = tick();
+    if (now != tick_) {
+      tick_ = now;
+      state_ = State::kUnknown;
+      if (!dear) return false;
+    }
+    if (state_ == State::kUnknown) state_ = would_be_asked() ? State::kYes : State::kNo;
+    return state_ == State::kYes;
+  }
+  void lose() { state_ = State::kNo; }
+
+ private:
+  enum class State { kUnknown, kYes, kNo };
+  uint64_t tick_ = 0;
+  State state_ = State::kUnknown;
+};
+
+constinit thread_local ThreadCheck check;
 
 // --- the handler ---------------------------------------------------------------------------------------------------
 
@@ -150,13 +139,33 @@ void pass_on(int signal, siginfo_t* info, void* context) {
   theirs.sa_handler(signal);
 }
 
+/// A signal that was sent to the process has found this thread of ours, because the program's own threads block it. It
+/// waits for one that does not; ours blocks it again, and for good.
+void send_on(int signal, siginfo_t* info, void* context) {
+  check.lose();
+  strayed.store(true, std::memory_order_relaxed);
+  sigset_t both;
+  sigemptyset(&both);
+  for (int each : kSignals) {
+    sigaddset(&both, each);
+    sigaddset(&static_cast<ucontext_t*>(context)->uc_sigmask, each);
+  }
+  sigprocmask(SIG_BLOCK, &both, nullptr);
+  // What kill() has sent only the kernel may send in its sender's name: then it comes from us.
+  if (syscall(SYS_rt_sigqueueinfo, getpid(), signal, info) != 0) kill(getpid(), signal);
+}
+
 void handle(int signal, siginfo_t* info, void* context) {
   greg_t& instruction = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
-  const auto begin = reinterpret_cast<greg_t>(vb_guarded_copy), end = reinterpret_cast<greg_t>(vb_guarded_copy_fault);
+  const auto begin = reinterpret_cast<greg_t>(vb_guarded), end = reinterpret_cast<greg_t>(vb_guarded_fault);
   if (is_fault(*info) && instruction >= begin && instruction < end) {
     instruction = end;
-  } else {
+  } else if (gettid() != engines_thread.load(std::memory_order_relaxed)) {
     pass_on(signal, info, context);
+  } else if (is_fault(*info)) {
+    take_default(signal, info);  // as if it were blocked, as all others are there
+  } else {
+    send_on(signal, info, context);
   }
 }
 
@@ -171,78 +180,8 @@ bool install_one(int signal) {
   return true;
 }
 
-// --- whether it would be asked -------------------------------------------------------------------------------------
-
-std::atomic<bool> installed{false};
-
-/// The kernel's own structure: libraries that wrap sigaction() may tell something else.
-struct KernelAction {
-  void (*handler)(int, siginfo_t*, void*);
-  unsigned long flags;
-  void (*restorer)();
-  uint64_t mask;
-};
-
-bool would_be_asked() {
-  uint64_t blocked = 0;
-  if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, nullptr, &blocked, sizeof blocked) != 0) return false;
-  for (int signal : kSignals) {
-    KernelAction action{};
-    if ((blocked >> (signal - 1)) & 1) return false;
-    if (syscall(SYS_rt_sigaction, signal, nullptr, &action, sizeof action.mask) != 0) return false;
-    if (action.handler != handle) return false;
-  }
-  return true;
-}
-
-/// A few milliseconds; in nanoseconds.
-uint64_t tick() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-/// The first copy of a tick is the kernel's, so that who copies seldom pays one system call, not four.
-class ThreadCheck {
- public:
-  bool passed() {
-    const uint64_t now = tick();
-    if (now != tick_) {
-      tick_ = now;
-      state_ = State::kUnknown;
-      return false;
-    }
-    if (state_ == State::kUnknown) state_ = would_be_asked() ? State::kYes : State::kNo;
-    return state_ == State::kYes;
-  }
-
- private:
-  enum class State { kUnknown, kYes, kNo };
-  uint64_t tick_ = 0;
-  State state_ = State::kUnknown;
-};
-
-constinit thread_local ThreadCheck check;
-
-// --- what was good before ------------------------------------------------------------------------------------------
-
-/// One page each, by the lower bits of its number: the number, 2 (so that nothing is 0) and whether it was written.
-std::array<std::atomic<uint64_t>, kNotes> notes;
-
-struct Pages {
-  Pages(const void* at, size_t size)
-      : first(reinterpret_cast<uintptr_t>(at) >> kPageShift),
-        last((reinterpret_cast<uintptr_t>(at) + size - 1) >> kPageShift) {}
-  uint64_t first, last;
-};
-
-std::atomic<uint64_t>& note_of(uint64_t page) { return notes[page % kNotes]; }
-uint64_t note(uint64_t page, Access access) { return page << 2 | 2 | (access == Access::kWrite ? 1 : 0); }
-
-bool noted(uint64_t page, Access access) {
-  const uint64_t found = note_of(page).load(std::memory_order_relaxed);
-  return found == note(page, Access::kWrite) || (access == Access::kRead && found == note(page, Access::kRead));
-}
+/// For each access, the pages that were good for it once.
+PageNotes readable, writable;
 
 }  // namespace
 
@@ -256,38 +195,45 @@ void install() {
   installed.store(true, std::memory_order_release);
 }
 
+void adopt_thread() { engines_thread.store(gettid(), std::memory_order_relaxed); }
+
 bool covers(const void* at, size_t size, Access access) {
-  if (size == 0 || size > kMostCovered || !installed.load(std::memory_order_relaxed)) return false;
-  const Pages pages(at, size);
-  for (uint64_t page = pages.first; page <= pages.last; ++page) {
-    if (!noted(page, access)) return false;
-  }
-  return check.passed();
+  if (size == 0 || !installed.load(std::memory_order_relaxed)) return false;
+  const PageNotes::Pages pages(at, size);
+  return (access == Access::kRead ? readable : writable).has(pages) && check.passed(size > kDear);
 }
 
 void remember(const void* at, size_t size, Access access) {
-  if (size == 0 || size > kMostCovered) return;
-  const Pages pages(at, size);
-  for (uint64_t page = pages.first; page <= pages.last; ++page) {
-    if (!noted(page, access)) note_of(page).store(note(page, access), std::memory_order_relaxed);
-  }
+  if (size == 0 || !installed.load(std::memory_order_relaxed)) return;
+  const PageNotes::Pages pages(at, size);
+  readable.add(pages);  // what is writable is readable, here
+  if (access == Access::kWrite) writable.add(pages);
 }
 
 void forget(const void* at, size_t size) {
-  const Pages pages(at, size);
-  const uint64_t last = std::min(pages.last, pages.first + kNotes - 1);  // that is all there are
-  for (uint64_t page = pages.first; page <= last; ++page) note_of(page).store(0, std::memory_order_relaxed);
+  if (size == 0) return;
+  const PageNotes::Pages pages(at, size);
+  readable.remove(pages);
+  writable.remove(pages);
 }
 
 bool copy(void* to, const void* from, size_t size) { return vb_guarded_copy(to, from, size); }
 
+bool touch(const void* at, size_t size, Access access) {
+  const PageNotes::Pages pages(at, size);
+  const auto* first = reinterpret_cast<const void*>(pages.first << PageNotes::kPageShift);
+  return vb_guarded_touch(first, pages.last - pages.first + 1, access == Access::kWrite);
+}
+
 #else  // the kernel copies
 
 void install() {}
+void adopt_thread() {}
 bool covers(const void*, size_t, Access) { return false; }
 void remember(const void*, size_t, Access) {}
 void forget(const void*, size_t) {}
 bool copy(void*, const void*, size_t) { return false; }
+bool touch(const void*, size_t, Access) { return false; }
 
 #endif
 

@@ -90,9 +90,8 @@ bool permitted(const void* at, size_t size, bool writable) {
   return next >= end;
 }
 
-}  // namespace
-
-bool safe_copy(void* to, const void* from, size_t size) {
+/// The kernel copies, and finds what is missing. One system call, two where the system forbids process_vm_writev.
+bool kernel_copy(void* to, const void* from, size_t size) {
   constexpr size_t kMost = size_t{1} << 30;  // one call moves less than 2 GiB
   static std::atomic<bool> forbidden{false};
   for (size_t at = 0; at < size && !forbidden.load(std::memory_order_relaxed);) {
@@ -112,39 +111,62 @@ bool safe_copy(void* to, const void* from, size_t size) {
   return pipe_copy(to, from, size);
 }
 
-namespace {
+using fault_guard::Access;
 
-/// `foreign` is the end that may be missing, and how it is accessed.
-bool copy_one_end(void* to, const void* from, size_t size, const void* foreign, fault_guard::Access access) {
-  const bool guarded = fault_guard::covers(foreign, size, access);
-  if (!(guarded ? fault_guard::copy(to, from, size) : safe_copy(to, from, size))) {
-    fault_guard::forget(foreign, size);
-    return false;
+enum Ends : unsigned { kFrom = 1, kTo = 2 };
+
+void note(const void* at, size_t size, Access access, bool good) {
+  if (good) {
+    fault_guard::remember(at, size, access);
+  } else {
+    fault_guard::forget(at, size);
   }
-  if (!guarded) fault_guard::remember(foreign, size, access);
-  return true;
+}
+
+/// `foreign`: the ends that may be missing.
+bool copy(void* to, const void* from, size_t size, unsigned foreign) {
+  const bool guarded = (!(foreign & kFrom) || fault_guard::covers(from, size, Access::kRead)) &&
+                       (!(foreign & kTo) || fault_guard::covers(to, size, Access::kWrite));
+  const bool copied = guarded ? fault_guard::copy(to, from, size) : kernel_copy(to, from, size);
+  if (guarded && copied) return true;
+  if (foreign & kFrom) note(from, size, Access::kRead, copied);
+  if (foreign & kTo) note(to, size, Access::kWrite, copied);
+  return copied;
 }
 
 }  // namespace
 
-bool safe_read(void* to, const void* from, size_t size) {
-  return copy_one_end(to, from, size, from, fault_guard::Access::kRead);
-}
+bool safe_copy(void* to, const void* from, size_t size) { return copy(to, from, size, kFrom | kTo); }
+bool safe_read(void* to, const void* from, size_t size) { return copy(to, from, size, kFrom); }
+bool safe_write(void* to, const void* from, size_t size) { return copy(to, from, size, kTo); }
 
-bool safe_write(void* to, const void* from, size_t size) {
-  return copy_one_end(to, from, size, to, fault_guard::Access::kWrite);
-}
+namespace {
 
-bool bring_in(const void* at, size_t size, bool writable) {
-  if (size == 0) return true;
-  Pages pages = pages_of(at, size);
+bool populate(const void* at, size_t size, bool writable) {
+  const Pages pages = pages_of(at, size);
   int result;
   do {
     result =
         madvise(reinterpret_cast<void*>(pages.begin), pages.size, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
   } while (result != 0 && errno == EINTR);
-  if (result == 0) return true;
-  return errno == EINVAL && permitted(at, size, writable);
+  return result == 0;
+}
+
+}  // namespace
+
+bool bring_in(const void* at, size_t size, bool writable) {
+  if (size == 0) return true;
+  const Access access = writable ? Access::kWrite : Access::kRead;
+  if (fault_guard::covers(at, size, access)) {
+    if (fault_guard::touch(at, size, access)) return true;
+    fault_guard::forget(at, size);
+    return false;
+  }
+  const bool there = populate(at, size, writable);
+  // Not noted: registers of devices, which cannot be brought in, and which a look may change.
+  if (!there && errno == EINVAL && permitted(at, size, writable)) return true;
+  note(at, size, access, there);
+  return there;
 }
 
 bool is_mapped(const void* at, size_t size) {

@@ -8,14 +8,13 @@
 namespace vb {
 
 /// Copies like memcpy, from and to memory that may be missing or protected. False: some of it was; what could be copied
-/// before may have been. One system call, two where the system forbids process_vm_writev. Thread safe.
+/// before may have been. Without a system call where the memory is in use (docs/memory.md). Thread safe.
 bool safe_copy(void* to, const void* from, size_t size);
-/// The same where only the memory that is read, or written, may be missing. Without a system call when that is some few
-/// pages in use (docs/memory.md). Thread safe.
+/// The same where only the memory that is read, or written, may be missing. Thread safe.
 bool safe_read(void* to, const void* from, size_t size);
 bool safe_write(void* to, const void* from, size_t size);
 
-/// Whether every byte may be read (and written) now; brings the pages in. Thread safe.
+/// Whether every byte may be read (and written) now; brings the pages in. Without a system call, likewise. Thread safe.
 bool bring_in(const void* at, size_t size, bool writable);
 
 /// Whether every byte lies in some mapping. Looks at mappings, not at pages nor protection. Thread safe.

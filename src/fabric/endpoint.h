@@ -24,7 +24,6 @@ struct Traits {
   bool reads_in_order = false;      ///< several outstanding read() deliver in the order of issue
   bool registers_local = false;     ///< local memory of transfers must be registered (FI_MR_LOCAL)
   bool registers_anything = false;  ///< registrations pin nothing: memory may come and go (no FI_MR_ALLOCATED)
-  bool faults_are_errors = false;   ///< a transfer from or to a bad address fails, and nothing else does
   bool reaches_by_kernel = false;   ///< transfers are system calls on the other process's memory
   bool has_wait_fd = false;         ///< false: a sleeping peer needs a doorbell
 };

@@ -19,7 +19,6 @@ LoopbackEndpoint::LoopbackEndpoint() {
   traits_.max_transfer = SIZE_MAX;
   traits_.reads_in_order = true;
   traits_.registers_anything = true;
-  traits_.faults_are_errors = true;
   traits_.has_wait_fd = true;
 }
 
@@ -30,7 +29,6 @@ int LoopbackEndpoint::send(Peer, Frame& frame) {
   return 0;
 }
 
-/// Only where an end may be missing the kernel does the copying.
 void LoopbackEndpoint::move(void* to, const void* from, size_t length, bool may_fault, Transfer& transfer) {
   int error = 0;
   if (!may_fault) {

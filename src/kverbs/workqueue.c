@@ -6,6 +6,7 @@
 #include "thread.h"
 
 enum { kMostThreads = 512 };
+enum { kQueued = 1, kDelayed = 2 }; /* work_struct::pending; lock held, as for all of an item's other fields */
 
 struct workqueue_struct {
   char name[32];
@@ -109,28 +110,39 @@ static void* work_on(void* unused) {
   return unused;
 }
 
+/* Lock held; the item is not pending. */
+static void enqueue(struct workqueue_struct* queue, struct work_struct* work) {
+  work->pending = kQueued;
+  work->queue = queue;
+  queue->queued++;
+  if (queue->active < queue->max_active) {
+    queue->active++;
+    list_add_tail(&work->entry, &ready);
+    see_to_threads();
+  } else {
+    list_add_tail(&work->entry, &queue->due);
+  }
+}
+
 int queue_work(struct workqueue_struct* queue, struct work_struct* work) {
   pthread_mutex_lock(&lock);
   int fresh = !work->pending;
-  if (fresh) {
-    work->pending = 1;
-    work->queue = queue;
-    queue->queued++;
-    if (queue->active < queue->max_active) {
-      queue->active++;
-      list_add_tail(&work->entry, &ready);
-      see_to_threads();
-    } else {
-      list_add_tail(&work->entry, &queue->due);
-    }
-  }
+  if (fresh) enqueue(queue, work);
   pthread_mutex_unlock(&lock);
   return fresh;
+}
+
+/* Lock held. The item waits for its timer no more; one that has just run down finds it so. */
+static bool take_from_timer(struct work_struct* work) {
+  del_timer(&to_delayed_work(work)->timer);
+  work->pending = 0;
+  return true;
 }
 
 /* Lock held. Whether it was queued. */
 static bool take_back(struct work_struct* work) {
   if (!work->pending) return false;
+  if (work->pending == kDelayed) return take_from_timer(work);
   struct workqueue_struct* queue = work->queue;
   struct work_struct* other;
   bool waits = false;
@@ -153,7 +165,7 @@ static bool take_back(struct work_struct* work) {
 bool flush_work(struct work_struct* work) {
   pthread_mutex_lock(&lock);
   bool waited = false;
-  for (struct worker* worker; (worker = runner_of(work)) ? worker != self : work->pending; waited = true)
+  for (struct worker* worker; (worker = runner_of(work)) ? worker != self : work->pending == kQueued; waited = true)
     pthread_cond_wait(&ended, &lock);
   pthread_mutex_unlock(&lock);
   return waited;
@@ -201,9 +213,12 @@ struct workqueue_struct* kv_library_wq(void) {
   return library_queue;
 }
 
+/* Between the timer's end and here the item may have been taken back, and even been delayed anew. */
 static void due(struct timer_list* timer) {
   struct delayed_work* work = container_of(timer, struct delayed_work, timer);
-  queue_work(work->queue, &work->work);
+  pthread_mutex_lock(&lock);
+  if (work->work.pending == kDelayed && !timer->queued) enqueue(work->queue, &work->work);
+  pthread_mutex_unlock(&lock);
 }
 
 void kv_delayed_work_init(struct delayed_work* work, void (*func)()) {
@@ -212,22 +227,34 @@ void kv_delayed_work_init(struct delayed_work* work, void (*func)()) {
   work->timer.function = (void (*)())due;
 }
 
-int queue_delayed_work(struct workqueue_struct* queue, struct delayed_work* work, unsigned long delay) {
-  if (work->work.pending || work->timer.queued) return 0;
+/* Lock held; the item is not pending. */
+static void delay_by(struct workqueue_struct* queue, struct delayed_work* work, unsigned long delay) {
   work->queue = queue;
-  if (!delay) return queue_work(queue, &work->work);
+  if (!delay) {
+    enqueue(queue, &work->work);
+    return;
+  }
+  work->work.pending = kDelayed;
   mod_timer(&work->timer, jiffies + delay);
-  return 1;
+}
+
+int queue_delayed_work(struct workqueue_struct* queue, struct delayed_work* work, unsigned long delay) {
+  pthread_mutex_lock(&lock);
+  int fresh = !work->work.pending;
+  if (fresh) delay_by(queue, work, delay);
+  pthread_mutex_unlock(&lock);
+  return fresh;
 }
 
 int mod_delayed_work(struct workqueue_struct* queue, struct delayed_work* work, unsigned long delay) {
-  bool was = cancel_delayed_work(work);
-  queue_delayed_work(queue, work, delay);
+  pthread_mutex_lock(&lock);
+  bool was = take_back(&work->work);
+  delay_by(queue, work, delay);
+  pthread_mutex_unlock(&lock);
   return was;
 }
 
 bool cancel_delayed_work(struct delayed_work* work) {
-  if (del_timer(&work->timer)) return true;
   pthread_mutex_lock(&lock);
   bool was = take_back(&work->work);
   pthread_mutex_unlock(&lock);
@@ -235,6 +262,7 @@ bool cancel_delayed_work(struct delayed_work* work) {
 }
 
 bool cancel_delayed_work_sync(struct delayed_work* work) {
-  bool was = del_timer_sync(&work->timer);
-  return cancel_work_sync(&work->work) || was;
+  bool was = cancel_work_sync(&work->work);
+  del_timer_sync(&work->timer); /* it may look at the item still */
+  return was;
 }

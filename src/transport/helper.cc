@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/fault_guard.h"
 #include "fabric/library.h"
 
 namespace vb {
@@ -59,6 +60,7 @@ void* Helper::main(void* self) {
 
 void Helper::run() {
   ask_for_short_slice();
+  fault_guard::adopt_thread();
   placement_.helper_is_here();
   while (!lane_.closed()) {
     if (somebody_polls()) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transport/memory.h"
 
+#include <algorithm>
+
+#include "base/mapping_watch.h"
 #include "base/random.h"
-#include "base/safe_copy.h"
 
 namespace vb {
 
@@ -75,19 +77,51 @@ MemoryRegion* MemoryTable::look_at(MemoryRegion& region, unsigned access) const 
 
 namespace {
 
-/// Pinned pages would outlive a mapping that comes and goes: such memory is registered for each transfer.
+using Exposure = MemoryRegion::Exposure;
+
+constexpr size_t kMostIdle = 64;                     ///< registrations that a region keeps, in case of another transfer
+constexpr uint64_t kMostPinned = uint64_t{1} << 28;  ///< bytes of them
+
+/// Pinned pages would outlive a mapping that comes and goes: of such memory each transfer has just its own registered.
 bool briefly(const MemoryRegion& region, const fabric::Endpoint& endpoint) {
   return region.on_demand && !endpoint.traits().registers_anything;
 }
 
-MemoryRegion::Exposure* find_exposure(MemoryRegion& region, const fabric::Endpoint& endpoint, unsigned access,
-                                      const fabric::Range& range) {
-  for (MemoryRegion::Exposure& exposure : region.exposures) {
-    if (exposure.endpoint == &endpoint && exposure.access == access && exposure.begin == range.begin &&
-        exposure.size == range.size)
-      return &exposure;
+/// What is pinned is what the program has there. Not known of what is not watched.
+bool intact(const Exposure& exposure) {
+  return exposure.watched >= 0 && MappingWatch::instance().intact(exposure.watched);
+}
+
+void end(Exposure& exposure) {
+  exposure.endpoint->unregister(exposure.registration);
+  if (exposure.watched >= 0) MappingWatch::instance().forget(exposure.watched);
+}
+
+template <class Which>
+void end_if(MemoryRegion& region, Which which) {
+  region.exposures.remove_if([&](Exposure& exposure) {
+    if (!which(exposure)) return false;
+    end(exposure);
+    return true;
+  });
+}
+
+void end_idle(MemoryRegion& region) {
+  end_if(region, [](const Exposure& exposure) { return exposure.uses == 0; });
+}
+
+/// The longest idle go, until what is left is within bounds.
+void keep_bounds(MemoryRegion& region) {
+  size_t idle = 0;
+  uint64_t pinned = 0;
+  for (const Exposure& exposure : region.exposures) {
+    if (exposure.uses == 0) ++idle, pinned += exposure.size;
   }
-  return nullptr;
+  end_if(region, [&](const Exposure& exposure) {
+    if (exposure.uses != 0 || (idle <= kMostIdle && pinned <= kMostPinned)) return false;
+    --idle, pinned -= exposure.size;
+    return true;
+  });
 }
 
 /// What is registered for an access to [at, at+size).
@@ -96,40 +130,67 @@ fabric::Range range_for(const MemoryRegion& region, const fabric::Endpoint& endp
   return {region.address, region.offset_mask ? region.length : kNullExtent};
 }
 
-}  // namespace
-
-bool present(const MemoryRegion& region, const fabric::Endpoint& endpoint, const void* at, uint64_t size,
-             bool writable) {
-  if (!region.may_fault) return true;
-  return endpoint.traits().faults_are_errors ? is_mapped(at, size) : bring_in(at, size, writable);
+template <class Fits>
+Exposure* find_exposure(MemoryRegion& region, const fabric::Endpoint& endpoint, unsigned access,
+                        const fabric::Range& range, Fits fits) {
+  for (Exposure& exposure : region.exposures) {
+    if (exposure.endpoint == &endpoint && exposure.access == access && exposure.begin == range.begin &&
+        exposure.size == range.size && fits(exposure))
+      return &exposure;
+  }
+  return nullptr;
 }
+
+Exposure* add_exposure(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const fabric::Range& range) {
+  void* begin = reinterpret_cast<void*>(range.begin);
+  const unsigned how = region.may_fault ? access | fabric::kMayFault : access;
+  // Watched before it is pinned: what happens in between must be seen.
+  const int watched = briefly(region, endpoint) ? MappingWatch::instance().watch(begin, range.size) : -1;
+  auto registration = endpoint.register_memory(begin, range.size, how);
+  if (!registration && briefly(region, endpoint)) {
+    end_idle(region);  // they may be what is too much
+    registration = endpoint.register_memory(begin, range.size, how);
+  }
+  if (registration) {
+    region.exposures.push_back({&endpoint, access, range.begin, range.size, 0, watched, *registration});
+    return &region.exposures.back();
+  }
+  if (watched >= 0) MappingWatch::instance().forget(watched);
+  return nullptr;
+}
+
+}  // namespace
 
 fabric::Registration* expose(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const void* at,
                              uint64_t size) {
-  if (access != fabric::kLocal && !present(region, endpoint, at, size, access == fabric::kRemoteWrite)) return nullptr;
-  fabric::Range range = range_for(region, endpoint, at, size);
-  if (MemoryRegion::Exposure* known = find_exposure(region, endpoint, access, range)) {
-    ++known->uses;
-    return &known->registration;
-  }
-  unsigned how = region.may_fault ? access | fabric::kMayFault : access;
-  auto registration = endpoint.register_memory(reinterpret_cast<void*>(range.begin), range.size, how);
-  if (!registration) return nullptr;
-  region.exposures.push_back({&endpoint, access, range.begin, range.size, 1, *registration});
-  return &region.exposures.back().registration;
+  const bool brief = briefly(region, endpoint);
+  if (brief) end_if(region, [](const Exposure& exposure) { return exposure.uses == 0 && !intact(exposure); });
+  const bool looked_at = access == fabric::kLocal;  // before each transfer (present)
+  if (!looked_at && !present(region, at, size, access == fabric::kRemoteWrite)) return nullptr;
+  const fabric::Range range = range_for(region, endpoint, at, size);
+  Exposure* exposure =
+      find_exposure(region, endpoint, access, range, [&](const Exposure& each) { return !brief || intact(each); });
+  if (!exposure) exposure = add_exposure(region, endpoint, access, range);
+  if (!exposure) return nullptr;
+  ++exposure->uses;
+  return &exposure->registration;
 }
 
 void conceal(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const void* at, uint64_t size) {
   if (!briefly(region, endpoint)) return;
-  MemoryRegion::Exposure* exposure = find_exposure(region, endpoint, access, range_for(region, endpoint, at, size));
+  // The oldest: another one for the same range was made because the memory has changed since.
+  Exposure* exposure = find_exposure(region, endpoint, access, range_for(region, endpoint, at, size),
+                                     [](const Exposure& each) { return each.uses > 0; });
   if (!exposure || --exposure->uses > 0) return;
-  endpoint.unregister(exposure->registration);
-  region.exposures.remove_if([&](const MemoryRegion::Exposure& each) { return &each == exposure; });
+  auto is_it = [&](const Exposure& each) { return &each == exposure; };
+  if (!intact(*exposure)) return end_if(region, is_it);
+  auto place = std::find_if(region.exposures.begin(), region.exposures.end(), is_it);
+  region.exposures.splice(region.exposures.end(), region.exposures, place);
+  keep_bounds(region);
 }
 
 void unexpose(MemoryRegion& region) {
-  for (MemoryRegion::Exposure& exposure : region.exposures) exposure.endpoint->unregister(exposure.registration);
-  region.exposures.clear();
+  end_if(region, [](const Exposure&) { return true; });
 }
 
 void release(MemoryRegion& region) {

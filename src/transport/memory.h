@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/list.h"
+#include "base/safe_copy.h"
 #include "fabric/endpoint.h"
 #include "transport/indirect.h"
 
@@ -69,6 +70,7 @@ struct MemoryRegion : MemoryKey {
     unsigned access;
     uint64_t begin, size;
     uint32_t uses;
+    int watched;  ///< by MappingWatch; -1: not
     fabric::Registration registration;
   };
   std::list<Exposure> exposures;  ///< a list: registrations stay where they are
@@ -157,13 +159,15 @@ class MemoryTable {
 
 /// The fabric's registration of [at, at+size) of a region on an endpoint, made at the first need. It covers the whole
 /// region and lives as long, but where the fabric pins pages that may come and go: then it covers just this, until
-/// conceal(). nullptr when the fabric refuses, or the memory is not there.
+/// conceal(), and after that as long as the kernel says that the pages are still the program's (MappingWatch) and there
+/// are not too many. nullptr when the fabric refuses, or the memory is not there.
 fabric::Registration* expose(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const void* at,
                              uint64_t size);
 /// Whether [at, at+size) of a region that may fault can be handed to the fabric now: one that copies in user space, or
 /// whose connections break at a bad address, must not see any.
-bool present(const MemoryRegion& region, const fabric::Endpoint& endpoint, const void* at, uint64_t size,
-             bool writable);
+inline bool present(const MemoryRegion& region, const void* at, uint64_t size, bool writable) {
+  return !region.may_fault || bring_in(at, size, writable);
+}
 /// Ends one use of what expose() gave for the same arguments.
 void conceal(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const void* at, uint64_t size);
 /// Takes the fabric's registrations back: the region's memory changes.

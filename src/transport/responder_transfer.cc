@@ -94,7 +94,7 @@ int Responder::launch_one(Operation& operation) {
                             uint64_t{endpoint.traits().max_transfer}});
   fabric::Registration local;
   unsigned char* at = segment.address + operation.segment_offset;
-  if (segment.region->may_fault && !present(*segment.region, endpoint, at, size, operation.pull)) return EFAULT;
+  if (!present(*segment.region, at, size, operation.pull)) return EFAULT;
   if (endpoint.traits().registers_local) {
     if (!segment.local)
       segment.local = expose(*segment.region, endpoint, fabric::kLocal, segment.address, segment.length);

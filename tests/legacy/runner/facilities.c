@@ -181,8 +181,42 @@ static int work(void) {
   return 0;
 }
 
+/* Several threads delay, hasten and cancel one item: what was accepted has run, or was taken back, and once each. */
+static struct delayed_work shared;
+static atomic_t accepted, ran, taken_back;
+static void on_shared(struct work_struct* work) { atomic_inc(&ran); }
+
+static int race(void* data) {
+  int i;
+  for (i = 0; i < 3000; i++) {
+    if (schedule_delayed_work(&shared, i % 2)) atomic_inc(&accepted);
+    if (i % 3 == 0 && cancel_delayed_work(&shared)) atomic_inc(&taken_back);
+    if (i % 5 == 0) {
+      if (mod_delayed_work(system_wq, &shared, i % 4)) atomic_inc(&taken_back);
+      atomic_inc(&accepted);
+    }
+    if (i % 64 == 0) schedule_timeout_interruptible(1);
+  }
+  while (!kthread_should_stop()) schedule_timeout_interruptible(MAX_SCHEDULE_TIMEOUT);
+  return 0;
+}
+
+static int races(void) {
+  struct task_struct* racers[3];
+  unsigned int i;
+  INIT_DELAYED_WORK(&shared, on_shared);
+  for (i = 0; i < ARRAY_SIZE(racers); i++) racers[i] = kthread_run(race, NULL, "race");
+  for (i = 0; i < ARRAY_SIZE(racers); i++) {
+    int result = kthread_stop(racers[i]);
+    CHECK(result == 0 || result == -EINTR); /* -EINTR: stopped before it began */
+  }
+  if (cancel_delayed_work_sync(&shared)) atomic_inc(&taken_back);
+  CHECK(atomic_read(&accepted) == atomic_read(&ran) + atomic_read(&taken_back));
+  return 0;
+}
+
 static int __init facilities_init(void) {
-  int (*tests[])(void) = {lists, memory, texts, threads, timers, work};
+  int (*tests[])(void) = {lists, memory, texts, threads, timers, work, races};
   unsigned int i;
   for (i = 0; i < ARRAY_SIZE(tests); i++) {
     int error = tests[i]();

@@ -80,6 +80,49 @@ TEST(FaultGuardTest, CopiesEverySizeAndOffset) {
   }
 }
 
+TEST(FaultGuardTest, TouchesEveryPageAndChangesNothing) {
+  EXPECT_EQ(in_child([] {
+              fault_guard::install();
+              unsigned char* pages = map_pages(5);
+              for (size_t i = 0; i < 5 * kPage; ++i) pages[i] = static_cast<unsigned char>(i);
+              using fault_guard::Access;
+              // The first and last byte of the range are on pages of their own.
+              if (!fault_guard::touch(pages + kPage - 1, 3 * kPage + 2, Access::kWrite)) return 1;
+              for (size_t i = 0; i < 5 * kPage; ++i)
+                if (pages[i] != static_cast<unsigned char>(i)) return 2;
+              mprotect(pages + 4 * kPage, kPage, PROT_READ);
+              if (!fault_guard::touch(pages, 5 * kPage, Access::kRead)) return 3;
+              if (fault_guard::touch(pages, 4 * kPage + 1, Access::kWrite)) return 4;
+              if (!fault_guard::touch(pages, 4 * kPage, Access::kWrite)) return 5;
+              munmap(pages, kPage);
+              if (fault_guard::touch(pages + kPage - 1, 2, Access::kRead)) return 6;
+              return fault_guard::touch(pages + kPage, 1, Access::kRead) ? 0 : 7;
+            }),
+            0);
+}
+
+/// bring_in() asks the kernel once; then it looks for itself, and sees what the kernel would.
+TEST(FaultGuardTest, MemoryInUseIsBroughtInUnderTheGuard) {
+  EXPECT_EQ(in_child([] {
+              fault_guard::install();
+              constexpr size_t kSize = 300 * kPage;
+              unsigned char* pages = map_pages(300);
+              if (!bring_in(pages, kSize, true)) return 1;
+              for (bool writable : {true, false}) {
+                const auto access = writable ? fault_guard::Access::kWrite : fault_guard::Access::kRead;
+                if (!fault_guard::covers(pages, kSize, access)) return 2;
+                if (!bring_in(pages, kSize, writable)) return 3;
+              }
+              mprotect(pages + 200 * kPage, kPage, PROT_READ);
+              if (bring_in(pages, kSize, true)) return 4;
+              if (fault_guard::covers(pages + 200 * kPage, kPage, fault_guard::Access::kWrite)) return 5;
+              if (!bring_in(pages, kSize, false)) return 6;
+              munmap(pages + 200 * kPage, kPage);
+              return bring_in(pages, kSize, false) ? 7 : 0;
+            }),
+            0);
+}
+
 TEST(FaultGuardTest, MemoryInUseIsCopiedUnderTheGuard) {
   EXPECT_EQ(in_child([] {
               fault_guard::install();
@@ -151,6 +194,96 @@ TEST(FaultGuardTest, AThreadThatBlocksTheSignalsLeavesTheCopyToTheKernel) {
               return guarded ? 1 : 0;
             }),
             0);
+}
+
+// --- a thread of the engine's ----------------------------------------------------------------------------------------
+
+/// Runs `body` in a thread that blocks all signals, as the helper does.
+int in_engines_thread(const std::function<int()>& body) {
+  int result = 0;
+  std::thread([&] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    fault_guard::adopt_thread();
+    result = body();
+  }).join();
+  return result;
+}
+
+bool blocked(int signal) {
+  sigset_t now;
+  pthread_sigmask(SIG_SETMASK, nullptr, &now);
+  return sigismember(&now, signal) == 1;
+}
+
+TEST(FaultGuardTest, AThreadOfTheEnginesLetsOurSignalsIn) {
+  EXPECT_EQ(in_child([] {
+              fault_guard::install();
+              unsigned char* page = map_pages(1);
+              return in_engines_thread([&] {
+                unsigned char own[64]{};
+                if (!guarded_soon(page, fault_guard::Access::kWrite)) return 1;
+                if (blocked(SIGSEGV) || blocked(SIGBUS) || !blocked(SIGUSR1)) return 2;
+                munmap(page, kPage);
+                return safe_write(page, own, sizeof own) ? 3 : 0;
+              });
+            }),
+            0);
+}
+
+TEST(FaultGuardTest, AThreadOfTheEnginesBlocksThemWhenTheProgramHasAHandler) {
+  EXPECT_EQ(in_child([] {
+              fault_guard::install();
+              unsigned char* page = map_pages(1);
+              return in_engines_thread([&] {
+                if (!guarded_soon(page, fault_guard::Access::kRead)) return 1;
+                signal(SIGBUS, count);
+                while (!blocked(SIGSEGV) || !blocked(SIGBUS)) {  // from the next tick on
+                  unsigned char own[64];
+                  if (!safe_read(own, page, sizeof own)) return 2;
+                }
+                return fault_guard::covers(page, 1, fault_guard::Access::kRead) ? 3 : 0;
+              });
+            }),
+            0);
+}
+
+/// The program's threads block it and wait for it: it must not end in ours.
+TEST(FaultGuardTest, ASignalSentToTheProcessLeavesTheThreadOfTheEngines) {
+  EXPECT_EQ(in_child([] {
+              fault_guard::install();
+              sigset_t mine;
+              sigemptyset(&mine);
+              sigaddset(&mine, SIGSEGV);
+              pthread_sigmask(SIG_BLOCK, &mine, nullptr);
+              unsigned char* page = map_pages(1);
+              const int stayed = in_engines_thread([&] {
+                if (!guarded_soon(page, fault_guard::Access::kRead)) return 1;
+                kill(getpid(), SIGSEGV);
+                if (!blocked(SIGSEGV) || !blocked(SIGBUS)) return 2;
+                return guarded_soon(page, fault_guard::Access::kRead) ? 3 : 0;
+              });
+              if (stayed != 0) return stayed;
+              siginfo_t info{};
+              const timespec no_time{};
+              if (sigtimedwait(&mine, &info, &no_time) != SIGSEGV) return 4;
+              return info.si_code == SI_USER && info.si_pid == getpid() ? 0 : 5;
+            }),
+            0);
+}
+
+TEST(FaultGuardTest, AnotherFaultInAThreadOfTheEnginesEndsTheProcess) {
+  EXPECT_EQ(in_child([] {
+              signal(SIGSEGV, count);
+              fault_guard::install();
+              unsigned char* page = map_pages(1);
+              return in_engines_thread([&] {
+                if (!guarded_soon(page, fault_guard::Access::kRead)) return 1;
+                return int{*nowhere()};
+              });
+            }),
+            -SIGSEGV);
 }
 
 // --- faults of the program -------------------------------------------------------------------------------------------

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The instructions whose faults are results: copies, and looks at pages. Who calls them sees to it that somebody
+// answers the faults (fault_guard.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__)
+
+extern "C" {
+/// Copies like memcpy. False: a fault; what could be copied before has been.
+[[gnu::visibility("hidden")]] bool vb_guarded_copy(void* to, const void* from, size_t size);
+/// Accesses one byte in each of `pages` pages (not 0) of 4 KiB, beginning with the one at `at`: reads it, or writes
+/// what stands there (in one step, so that nothing is lost that another thread writes). False: a fault.
+[[gnu::visibility("hidden")]] bool vb_guarded_touch(const void* at, size_t pages, bool write);
+
+/// The instructions are those from vb_guarded up to vb_guarded_fault; there, false is returned from either function.
+[[gnu::visibility("hidden")]] extern const char vb_guarded[], vb_guarded_fault[];
+}
+
+#endif
