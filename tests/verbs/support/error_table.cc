@@ -259,7 +259,12 @@ const std::vector<ErrorRow> kRows = {
      send_invalidating_unbound,
      large_enough,
      nullptr,
-     {IBV_WC_REM_OP_ERR, kErr, IBV_WC_REM_INV_REQ_ERR, kErr, IBV_EVENT_QP_ACCESS_ERR}},
+     {IBV_WC_REM_OP_ERR, kErr, IBV_WC_REM_INV_REQ_ERR, kErr, IBV_EVENT_QP_ACCESS_ERR},
+     {},
+     "The responder looks at the R_Key, and refuses (responder errors).",
+     true,
+     false,
+     "the kernel panics"},
     {"WriteThroughAWindowThatIsNotBound", IBV_QPT_RC, "WRITE through a window that is not bound", write_through_unbound,
      large_enough, nullptr, access_error, rxe_access, kNoEvents},
 
