@@ -175,7 +175,8 @@ Result<void> keep(Id& id, ibv_pd* pd, ibv_qp* qp) {
     return done;
   }
   id.abi.pd = pd;
-  id.local_ece = {};  // the QP's own options count from now on, and it has none
+  ibv_ece own{};  // what the queue pair can do counts from now on
+  id.local_ece = ibv_query_ece(qp, &own) == 0 ? cm::Ece{own.vendor_id, own.options} : cm::Ece{};
   std::lock_guard guard(id.qp_lock);
   id.abi.qp = qp;
   return {};

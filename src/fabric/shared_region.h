@@ -7,7 +7,10 @@
 #include <pthread.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "base/list.h"
 
 namespace vb::fabric {
 
@@ -16,9 +19,6 @@ class SharedRegion {
   SharedRegion() = default;
   /// Of the endpoint with that name. Stays unknown when the region's layout is not one that we know.
   explicit SharedRegion(const std::string& endpoint);
-  ~SharedRegion();
-  SharedRegion(SharedRegion&& other) noexcept;
-  SharedRegion& operator=(SharedRegion&& other) noexcept;
 
   /// Whether the lock can be had now, within some microseconds. True when the layout is not known.
   bool passable() const;
@@ -26,9 +26,11 @@ class SharedRegion {
   void rescue() const;
   /// Whether no peer has left anything for this endpoint. Takes nothing away from a peer that is about to. False when
   /// the layout is not known.
-  bool quiet() const { return known() && commands_->empty() && responses_->empty(); }
+  bool quiet() const { return view_ && view_->commands->empty() && view_->responses->empty(); }
 
  private:
+  friend void free_locks_of_the_dead();
+
   /// The head of a circular queue inside the region. Peers write it.
   struct Queue {
     uint64_t size;
@@ -40,15 +42,28 @@ class SharedRegion {
     }
   };
 
-  bool known() const { return base_ != nullptr; }
-  void forget();
-  const Queue* queue(size_t offset_at) const;
-  pthread_spinlock_t* lock() const;
+  /// The mapping. All of this process are on one list.
+  struct View : ListNode<View> {
+    View(unsigned char* region, size_t length);
+    ~View();
+    bool known() const;
+    const Queue* queue(size_t offset_at) const;
+    pthread_spinlock_t* lock() const;
+    pid_t owner() const;
+    void rescue() const;
 
-  unsigned char* base_ = nullptr;
-  size_t size_ = 0;
-  const Queue* commands_ = nullptr;
-  const Queue* responses_ = nullptr;
+    unsigned char* base;
+    size_t size;
+    const Queue* commands;
+    const Queue* responses;
+  };
+  static List<View>& views();
+
+  std::unique_ptr<View> view_;
 };
+
+/// For a thread that waits in vain for one which may spin inside a region: frees the locks of regions whose processes
+/// are dead, and then that of our own, which those may have held. Any thread. Takes 200 ms for each that is locked.
+void free_locks_of_the_dead();
 
 }  // namespace vb::fabric

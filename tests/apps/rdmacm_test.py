@@ -44,6 +44,33 @@ def rping_wildcard(suite, address, any_address):
     both(suite, ["rping", "-s", "-a", any_address] + common, ["rping", "-c", "-a", address] + common, port)
 
 
+def must_be_refused(process, reason):
+    if process.wait(20) in (None, 0):
+        raise Failure(f"the {process.name} got its port")
+    if reason not in process.text():
+        raise Failure(f"the {process.name} does not say: {reason}")
+
+
+def port_of_another(suite):
+    """A port belongs to one process of a host, until that dies."""
+    port = free_port()
+    command = ["rping", "-s", "-a", suite.hosts.address, "-p", str(port)]
+    first = suite.start(suite.hosts.server, "first", command)
+    first.must_serve(port)
+    must_be_refused(suite.start(suite.hosts.server, "second", command), "Address already in use")
+    first.kill()
+    flags = ["-p", str(port), "-C", "10", "-a", suite.hosts.address]
+    both(suite, ["rping", "-s"] + flags, ["rping", "-c"] + flags, port)
+
+
+def privileged_port(suite):
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as limit:
+        port = int(limit.read()) - 1
+    if port > 0:
+        command = ["setpriv", "--bounding-set", "-net_bind_service", "rping", "-s", "-p", str(port)]
+        must_be_refused(suite.start(suite.hosts.server, "unprivileged", command), "Permission denied")
+
+
 def ucmatose(suite, address, flags):
     port = free_port()
     common = ["-p", str(port)] + flags
@@ -128,6 +155,8 @@ def main():
     suite.case("rping, IPv6", rping, suite, suite.hosts.address6, [], 100)
     suite.case("rping, IPv6 wildcard", rping_wildcard, suite, suite.hosts.address6, "::0")
     suite.case("rping, IPv6 wildcard, IPv4 client", rping_wildcard, suite, address, "::0")
+    suite.case("rping, port of another process", port_of_another, suite)
+    suite.case("rping, privileged port", privileged_port, suite)
     suite.case("ucmatose", ucmatose, suite, address, [])
     suite.case("ucmatose, IPv6", ucmatose, suite, suite.hosts.address6, [])
     suite.case("ucmatose, 100 connections", ucmatose, suite, address, ["-c", "100", "-C", "2"])

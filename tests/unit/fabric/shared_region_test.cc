@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -74,6 +75,36 @@ TEST_F(SharedRegionTest, RescueFreesALockThatTheDeadHold) {
   put32(24, 0);
   region.rescue();
   EXPECT_TRUE(region.passable());
+}
+
+/// The id of a process that has ended, and has not been waited for.
+pid_t dead_process() {
+  pid_t child = fork();
+  if (child == 0) _exit(0);
+  siginfo_t info{};
+  EXPECT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+  return child;
+}
+
+TEST_F(SharedRegionTest, LocksOfTheDeadAreFreed) {
+  const pid_t dead = dead_process();
+  put32(4, static_cast<uint32_t>(dead));
+  SharedRegion region(name_);
+  put32(24, 0);
+  free_locks_of_the_dead();
+  EXPECT_TRUE(region.passable());
+  EXPECT_EQ(waitpid(dead, nullptr, 0), dead);
+  put32(24, 0);
+  free_locks_of_the_dead();
+  EXPECT_TRUE(region.passable()) << "likewise when it has been waited for";
+}
+
+TEST_F(SharedRegionTest, LocksOfTheLivingAreNot) {
+  put32(4, static_cast<uint32_t>(getppid()));
+  SharedRegion region(name_);
+  put32(24, 0);
+  free_locks_of_the_dead();
+  EXPECT_FALSE(region.passable());
 }
 
 TEST_F(SharedRegionTest, AnUnknownLayoutIsLeftAlone) {
