@@ -52,8 +52,6 @@ class Install(unittest.TestCase):
         for path in self.prefix.rglob("*"):
             if path.is_symlink():
                 self.assertTrue(path.resolve().is_relative_to(self.prefix), path)
-            elif path.is_file():
-                self.assertNotIn(os.fsencode(BUILD) + b"/", path.read_bytes(), path)
 
     @unittest.skipIf(doors.SANITIZER, "the launcher of a sanitized build takes the runtime from the environment")
     def test_the_launcher_takes_the_installed_libraries(self):
