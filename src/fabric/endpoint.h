@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // What the transport needs of a fabric: frames (messages from buffers of ours) and bulk one-sided transfers.
-// Implementations: OfiEndpoint (any libfabric RDM provider), LoopbackEndpoint (inside the process).
+// Implementations: OfiEndpoint (any libfabric RDM provider), ShmEndpoint (between processes of one host),
+// LoopbackEndpoint (inside the process).
 #pragma once
 
 #include <cstddef>

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "fabric/library.h"
-#include "fabric/shared_region.h"
+#include "fabric/shm_endpoint.h"
 #include "fabric/signal_keeper.h"
 #include "native/inside_fabric.h"
 
@@ -88,16 +88,8 @@ size_t frame_size(const fi_info& info) {
 constexpr size_t kReceives = 256;
 constexpr size_t kMostSpent = kReceives / 4;
 constexpr size_t kSomeSpent = kReceives / 16;
-/// Polls that find nothing for each that asks the provider all the same: it may have work of its own.
-constexpr uint32_t kLooksAnyway = 64;
 /// Between receive buffers: of pages each, they would all meet in the same sets of the cache.
 constexpr size_t kSpread = 64;
-
-/// A shared memory endpoint's name, as its peers are told.
-std::string text(std::span<const unsigned char> name) {
-  auto* characters = reinterpret_cast<const char*>(name.data());
-  return {characters, strnlen(characters, name.size())};
-}
 
 class OfiEndpoint : public Endpoint {
  public:
@@ -111,7 +103,6 @@ class OfiEndpoint : public Endpoint {
   std::vector<unsigned char> name() const override;
   Result<Peer> add_peer(std::span<const unsigned char> name) override;
   void remove_peer(Peer peer) override;
-  void peer_died(Peer) override { own_region_.rescue(); }
   int send(Peer peer, Frame& frame) override;
   int read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
            Transfer& transfer) override;
@@ -139,8 +130,6 @@ class OfiEndpoint : public Endpoint {
   void report_error(Sink& sink);
   int track(ssize_t status, InFlight& operation, bool transfer);
   void complete(InFlight& operation, int error, Sink& sink);
-  bool may_enter(Peer peer) const;
-  bool nothing_to_read();
   Receive* as_receive(void* context);
 
   Info info_;
@@ -158,11 +147,6 @@ class OfiEndpoint : public Endpoint {
   InFlight* oldest_ = nullptr;  ///< in the order of issue
   InFlight** newest_ = &oldest_;
   bool anonymous_errors_ = false;
-  SharedRegion own_region_;                 ///< shared memory only
-  std::vector<SharedRegion> peer_regions_;  ///< likewise, by peer: the provider counts them from 0
-  /// Whether the completion queue may hold something: all that is posted may complete at once, and a read takes a few.
-  bool unread_ = true;
-  uint32_t idle_polls_ = 0;
   int wait_fd_ = -1;
 };
 
@@ -180,8 +164,7 @@ Result<void> OfiEndpoint::open(Info info, const OpenOptions& options) {
   native::InsideFabric mark;
   SignalKeeper signals;
   auto opened = open_objects(options);
-  if (opened && anonymous_errors_) own_region_ = SharedRegion(text(name()));
-  return opened ? post_receives() : opened;
+  return opened && !options.only_transfers ? post_receives() : opened;
 }
 
 Result<void> OfiEndpoint::open_objects(const OpenOptions& options) {
@@ -250,7 +233,6 @@ Result<void> OfiEndpoint::post_receives() {
 }
 
 int OfiEndpoint::post(Receive& receive) {
-  unread_ = true;
   ssize_t status;
   do {
     status = fi_recv(endpoint_.get(), receive.data, traits_.frame_size, receive_descriptor_, FI_ADDR_UNSPEC,
@@ -275,29 +257,18 @@ Result<Peer> OfiEndpoint::add_peer(std::span<const unsigned char> name) {
   fi_addr_t peer = FI_ADDR_UNSPEC;
   int inserted = fi_av_insert(av_.get(), name.data(), 1, &peer, 0, nullptr);
   if (inserted != 1) return Error{inserted < 0 ? -inserted : EINVAL};
-  if (anonymous_errors_) {
-    if (peer >= peer_regions_.size()) peer_regions_.resize(peer + 1);
-    peer_regions_[peer] = SharedRegion(text(name));
-  }
   return Peer{peer};
 }
 
 void OfiEndpoint::remove_peer(Peer peer) {
-  if (peer < peer_regions_.size()) peer_regions_[peer] = {};
   fi_addr_t address = peer;
   fi_av_remove(av_.get(), &address, 1, 0);
 }
 
 // Not fi_inject: it is no faster here, and what fails of it comes back without a context that could be trusted.
 int OfiEndpoint::send(Peer peer, Frame& frame) {
-  if (!may_enter(peer)) return EAGAIN;
   return track(fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context), frame,
                false);
-}
-
-bool OfiEndpoint::may_enter(Peer peer) const {
-  if (!anonymous_errors_) return true;
-  return own_region_.passable() && (peer >= peer_regions_.size() || peer_regions_[peer].passable());
 }
 
 int OfiEndpoint::track(ssize_t status, InFlight& operation, bool transfer) {
@@ -320,14 +291,12 @@ void OfiEndpoint::complete(InFlight& operation, int error, Sink& sink) {
 
 int OfiEndpoint::read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
                       Transfer& transfer) {
-  if (!may_enter(peer)) return EAGAIN;
   return track(fi_read(endpoint_.get(), local, length, into.descriptor, peer, remote, key, transfer.provider_context),
                transfer, true);
 }
 
 int OfiEndpoint::write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote,
                        uint64_t key, Transfer& transfer) {
-  if (!may_enter(peer)) return EAGAIN;
   return track(fi_write(endpoint_.get(), local, length, from.descriptor, peer, remote, key, transfer.provider_context),
                transfer, true);
 }
@@ -369,19 +338,11 @@ OfiEndpoint::Receive* OfiEndpoint::as_receive(void* context) {
   return receive >= receives_.get() && receive < receives_.get() + count ? receive : nullptr;
 }
 
-/// Seen without entering the provider, which would hold up peers that are about to send.
-bool OfiEndpoint::nothing_to_read() {
-  if (unread_ || oldest_ || !own_region_.quiet()) return false;
-  __builtin_ia32_pause();  // two hardware threads of one core may be each other's peers
-  return ++idle_polls_ % kLooksAnyway != 0;
-}
-
 size_t OfiEndpoint::poll(Sink& sink) {
-  if (!endpoint_ || nothing_to_read() || !own_region_.passable()) return 0;
+  if (!endpoint_) return 0;
   fi_cq_msg_entry entries[16];
   ssize_t count = fi_cq_read(cq_.get(), entries, 16);
-  unread_ = count != -FI_EAGAIN;
-  if (!unread_) {
+  if (count == -FI_EAGAIN) {
     if (spent_count_ >= kSomeSpent) post_spent();
     return 0;
   }
@@ -431,16 +392,33 @@ bool OfiEndpoint::may_sleep() {
 
 }  // namespace
 
-Result<std::unique_ptr<Endpoint>> open_endpoint(const OpenOptions& options) {
+namespace {
+Result<std::unique_ptr<Endpoint>> open_provider(const OpenOptions& options) {
   auto info = get_info(options.provider, options.node);
   if (!info) return Error{info.error()};
   auto endpoint = std::make_unique<OfiEndpoint>();
   if (auto opened = endpoint->open(std::move(*info), options); !opened) return Error{opened.error()};
-  const Traits& traits = endpoint->traits();
+  return std::unique_ptr<Endpoint>(std::move(endpoint));
+}
+
+Result<std::unique_ptr<Endpoint>> open_shm(OpenOptions options) {
+  options.only_transfers = true;
+  auto provider = open_provider(options);
+  if (!provider) return Error{provider.error()};
+  auto endpoint = std::make_unique<ShmEndpoint>(std::move(*provider));
+  if (auto opened = endpoint->open(); !opened) return Error{opened.error()};
+  return std::unique_ptr<Endpoint>(std::move(endpoint));
+}
+}  // namespace
+
+Result<std::unique_ptr<Endpoint>> open_endpoint(const OpenOptions& options) {
+  auto endpoint = options.provider == "shm" ? open_shm(options) : open_provider(options);
+  if (!endpoint) return endpoint;
+  const Traits& traits = (*endpoint)->traits();
   log(LogLevel::info, "opened provider %s on %s: frames of %zu bytes, inject %zu, %s", traits.provider.c_str(),
       options.node.empty() ? "this host" : options.node.c_str(), traits.frame_size, traits.inject_size,
       traits.has_wait_fd ? "waitable" : "with doorbells");
-  return std::unique_ptr<Endpoint>(std::move(endpoint));
+  return endpoint;
 }
 
 Result<std::string> choose_provider(const std::string& wanted, const std::string& node) {

@@ -12,12 +12,14 @@
 namespace vb::fabric {
 
 struct OpenOptions {
-  std::string provider;  ///< "shm", "tcp", "net", "tcp;ofi_rxm", ...
-  std::string node;      ///< local IP address to bind; empty: the provider's choice
-  std::string name;      ///< the endpoint's own name, where the provider lets us choose (shm)
+  std::string provider;         ///< "shm", "tcp", "net", "tcp;ofi_rxm", ...
+  std::string node;             ///< local IP address to bind; empty: the provider's choice
+  std::string name;             ///< the endpoint's own name, where the provider lets us choose (shm)
+  bool only_transfers = false;  ///< no frames come: no receives are posted
 };
 
-/// Opens and enables an endpoint, its receives posted. Errors: ENOENT no libfabric, ENODATA no such provider.
+/// Opens and enables an endpoint, its receives posted. "shm": a ShmEndpoint. Errors: ENOENT no libfabric, ENODATA no
+/// such provider.
 Result<std::unique_ptr<Endpoint>> open_endpoint(const OpenOptions& options);
 
 /// The provider for peers on other hosts: what `wanted` names, or for "auto" and "tcp" the best TCP one: tcp with

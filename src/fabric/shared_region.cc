@@ -2,10 +2,8 @@
 #include "fabric/shared_region.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/never_destroyed.h"
+#include "fabric/process_end.h"
 
 namespace vb::fabric {
 
@@ -31,13 +30,6 @@ constexpr int kLooks = 2000;
 constexpr uint64_t kStuck = 200 * kMillisecond;  // a holder that lives may have lost its core for a while
 
 std::mutex views_mutex;
-
-bool is_dead(pid_t process) {
-  Fd handle(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
-  if (!handle) return errno == ESRCH;
-  pollfd end{handle.get(), POLLIN, 0};  // of all its threads, whether or not its parent has heard of it
-  return poll(&end, 1, 0) == 1;
-}
 
 }  // namespace
 
@@ -122,7 +114,7 @@ void free_locks_of_the_dead() {
   std::lock_guard guard(views_mutex);
   bool any = false;
   SharedRegion::views().for_each([&any](const View& view) {
-    if (!view.known() || !is_dead(view.owner())) return;
+    if (!view.known() || !has_ended(view.owner())) return;
     any = true;
     view.rescue();
   });

@@ -20,7 +20,7 @@
 namespace vb::wire {
 
 inline constexpr uint32_t kControlMagic = 0x31304256;  // "VB01"
-inline constexpr uint16_t kVersion = 3;
+inline constexpr uint16_t kVersion = 4;
 
 enum class Control : uint16_t { kHello = 1, kOffer, kReject, kDoorbell, kProbe, kCount, kBye, kReady };
 

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fabric/inbox.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "fabric/process_end.h"
+
+namespace vb::fabric {
+
+namespace {
+constexpr size_t kPollLimit = 16;  // of one ring, so that a poll returns and others have their turn
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+constexpr size_t kPage = 4096;
+
+/// So that nobody can make an access to it fault.
+bool sealed(int fd) {
+  const int seals = fcntl(fd, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 &&
+         lseek(fd, 0, SEEK_END) == static_cast<off_t>(InboxMapping::kSize);
+}
+}  // namespace
+
+InboxMapping::InboxMapping(int fd) {
+  void* base = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) return;
+  madvise(base, kSize, MADV_DONTDUMP);
+  base_ = static_cast<unsigned char*>(base);
+}
+
+InboxMapping::~InboxMapping() {
+  if (base_) munmap(base_, kSize);
+}
+
+Result<void> Inbox::open() {
+  Fd fd(memfd_create("verbatim-inbox", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd || ftruncate(fd.get(), InboxMapping::kSize) != 0 || fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0)
+    return Error{errno};
+  InboxMapping mapping(fd.get());
+  if (!mapping) return Error{ENOMEM};
+  mapping.header().secret = random_value<uint64_t>();
+  mapping_ = std::move(mapping);
+  fd_ = std::move(fd);
+  return {};
+}
+
+InboxAddress Inbox::address() const { return {getpid(), fd_.get(), mapping_.header().secret}; }
+
+size_t Inbox::poll(Sink& sink) {
+  if (mapping_.header().changes.load(std::memory_order_relaxed) != seen_changes_) [[unlikely]]
+    look_again();
+  size_t count = 0;
+  for (size_t i = 0; i < rings_.size(); ++i) {
+    if (!rings_[i].empty()) count += poll(rings_[i], sink);
+  }
+  return count;
+}
+
+size_t Inbox::poll(Ring& ring, Sink& sink) {
+  uint32_t size;
+  for (size_t count = 0; count < kPollLimit; ++count) {
+    const auto found = ring.reader.read(frame_, size);
+    if (found == FrameReader::Found::kNothing) return count;
+    if (found == FrameReader::Found::kNonsense) {
+      shut(ring);
+      return count;
+    }
+    sink.received({frame_.data(), size});
+  }
+  return kPollLimit;
+}
+
+bool Inbox::empty() {
+  if (mapping_.header().changes.load(std::memory_order_acquire) != seen_changes_) look_again();
+  return std::all_of(rings_.begin(), rings_.end(), [](const Ring& each) { return each.empty(); });
+}
+
+void Inbox::look_again() {
+  auto& header = mapping_.header();
+  seen_changes_ = header.changes.load(std::memory_order_acquire);
+  end_dead_writers();
+  std::array<bool, InboxMapping::kRings> known{};
+  for (const Ring& ring : rings_) known[ring.number] = true;
+  for (uint32_t i = 1; i < InboxMapping::kRings; ++i) {
+    const uint32_t state = header.entries[i].state.load(std::memory_order_acquire);
+    if (!known[i] && state != InboxMapping::kFree) rings_.push_back({i, FrameReader(mapping_.ring(i))});
+  }
+  std::erase_if(rings_, [this](Ring& ring) { return free_if_left(ring); });
+}
+
+/// Its writer, if it lives, may go on writing: nobody else gets the ring before that one leaves.
+void Inbox::shut(Ring& ring) {
+  static std::atomic<bool> told{false};
+  log_once(told, LogLevel::warn, "a peer writes nonsense into shared memory: it is not listened to any more");
+  ++rejected_;
+  ring.shut = true;
+}
+
+bool Inbox::free_if_left(Ring& ring) {
+  if (mapping_.header().entries[ring.number].state.load(std::memory_order_acquire) != InboxMapping::kLeft) return false;
+  if (!ring.empty()) return false;
+  free(ring.number);
+  return true;
+}
+
+/// Gives its memory back, which makes it zero: empty.
+void Inbox::free(uint32_t number) {
+  madvise(&mapping_.ring(number), FrameRing::kSize, MADV_REMOVE);
+  mapping_.header().entries[number].state.store(InboxMapping::kFree, std::memory_order_release);
+}
+
+void Inbox::writer_died(pid_t process) {
+  dead_.push_back(process);
+  end_dead_writers();
+}
+
+/// A process's connections end a little before itself: who is not dead yet is asked for again at the next change.
+void Inbox::end_dead_writers() {
+  auto& header = mapping_.header();
+  std::erase_if(dead_, [&header](pid_t process) {
+    if (!has_ended(process)) return false;
+    for (auto& entry : header.entries) {
+      const uint32_t state = entry.state.load(std::memory_order_relaxed);
+      if (entry.writer.load(std::memory_order_relaxed) != process || state == InboxMapping::kFree) continue;
+      entry.state.store(InboxMapping::kLeft);
+      header.changes.fetch_add(1, std::memory_order_relaxed);
+    }
+    return true;
+  });
+}
+
+Result<void> Outbox::open(const InboxAddress& address) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/fd/%d", address.process, address.fd);
+  Fd file(::open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  if (!file || !sealed(file.get())) return Error{ESTALE};
+  InboxMapping mapping(file.get());
+  if (!mapping) return Error{ENOMEM};
+  auto& header = mapping.header();
+  if (header.secret != address.secret) return Error{ESTALE};
+  for (size_t i = 1; i < InboxMapping::kRings; ++i) {
+    uint32_t free = InboxMapping::kFree;
+    if (!header.entries[i].state.compare_exchange_strong(free, InboxMapping::kTaken)) continue;
+    header.entries[i].writer.store(getpid(), std::memory_order_relaxed);
+    header.changes.fetch_add(1);
+    entry_ = &header.entries[i];
+    writer_ = FrameWriter(mapping.ring(i));
+    mapping_ = std::move(mapping);
+    return {};
+  }
+  return Error{ENOSPC};
+}
+
+Outbox::~Outbox() {
+  if (!entry_) return;
+  entry_->state.store(InboxMapping::kLeft, std::memory_order_release);
+  mapping_.header().changes.fetch_add(1);
+}
+
+}  // namespace vb::fabric
