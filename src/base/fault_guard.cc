@@ -71,11 +71,11 @@ bool would_be_asked() {
   return let_in(in_place() && !strayed.load(std::memory_order_relaxed));
 }
 
-/// A few milliseconds; in nanoseconds.
-uint64_t tick() {
+/// What stays the same for a few milliseconds.
+timespec tick() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  return now;
 }
 
 /// The first access of a tick is the kernel's, so that who copies seldom pays one system call, not four: unless the one
@@ -83,20 +83,21 @@ uint64_t tick() {
 class ThreadCheck {
  public:
   bool passed(bool dear) {
-    const uint64_t now = tick();
-    if (now != tick_) {
+    const timespec now = tick();
+    if (now.tv_nsec != tick_.tv_nsec || now.tv_sec != tick_.tv_sec) [[unlikely]] {
       tick_ = now;
       state_ = State::kUnknown;
       if (!dear) return false;
     }
-    if (state_ == State::kUnknown) state_ = would_be_asked() ? State::kYes : State::kNo;
+    if (state_ == State::kUnknown) [[unlikely]]
+      state_ = would_be_asked() ? State::kYes : State::kNo;
     return state_ == State::kYes;
   }
   void lose() { state_ = State::kNo; }
 
  private:
   enum class State { kUnknown, kYes, kNo };
-  uint64_t tick_ = 0;
+  timespec tick_{};
   State state_ = State::kUnknown;
 };
 
@@ -198,8 +199,8 @@ void install() {
 void adopt_thread() { engines_thread.store(gettid(), std::memory_order_relaxed); }
 
 bool covers(const void* at, size_t size, Access access) {
-  if (size == 0 || !installed.load(std::memory_order_relaxed)) return false;
-  const PageNotes::Pages pages(at, size);
+  if (size == 0) return false;
+  const PageNotes::Pages pages(at, size);  // none is noted before install()
   return (access == Access::kRead ? readable : writable).has(pages) && check.passed(size > kDear);
 }
 

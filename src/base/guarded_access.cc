@@ -73,17 +73,22 @@ vb_guarded_copy:
   .type vb_guarded_touch, @function
 vb_guarded_touch:
   .cfi_startproc
+  xorl %ecx, %ecx
   testl %edx, %edx
   jnz 2f
 1:
-  movb (%rdi), %al
+  movb (%rdi,%rcx), %al
   addq $4096, %rdi
+  addl $64, %ecx
+  andl $4095, %ecx
   decq %rsi
   jnz 1b
   jmp 3f
 2:
-  lock orb $0, (%rdi)
+  lock orb $0, (%rdi,%rcx)
   addq $4096, %rdi
+  addl $64, %ecx
+  andl $4095, %ecx
   decq %rsi
   jnz 2b
 3:

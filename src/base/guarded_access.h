@@ -11,8 +11,9 @@
 extern "C" {
 /// Copies like memcpy. False: a fault; what could be copied before has been.
 [[gnu::visibility("hidden")]] bool vb_guarded_copy(void* to, const void* from, size_t size);
-/// Accesses one byte in each of `pages` pages (not 0) of 4 KiB, beginning with the one at `at`: reads it, or writes
-/// what stands there (in one step, so that nothing is lost that another thread writes). False: a fault.
+/// Accesses one byte in each of `pages` pages (not 0) of 4 KiB, of which the first begins at `at`: reads it, or writes
+/// what stands there (in one step, so that nothing is lost that another thread writes). In each page another line of
+/// the cache, because all first lines share a few places there. False: a fault.
 [[gnu::visibility("hidden")]] bool vb_guarded_touch(const void* at, size_t pages, bool write);
 
 /// The instructions are those from vb_guarded up to vb_guarded_fault; there, false is returned from either function.

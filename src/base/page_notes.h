@@ -50,15 +50,18 @@ class PageNotes {
   static constexpr uint64_t kBits = 16;     ///< pages in a block
   static constexpr size_t kBlocks = 16384;  ///< 1 GiB of small pages
 
+  static uint64_t bits_of(uint64_t low, uint64_t high) { return (uint64_t{2} << high) - (uint64_t{1} << low); }
   /// False: one is false, or there are more than the table holds.
   template <class Do>
   static bool each_block(const Pages& pages, Do each) {
     const uint64_t first = pages.first / kBits, last = pages.last / kBits;
+    if (first == last) [[likely]]
+      return each(first, bits_of(pages.first % kBits, pages.last % kBits));
     if (last - first >= kBlocks) return false;
     for (uint64_t block = first; block <= last; ++block) {
       const uint64_t low = block == first ? pages.first % kBits : 0;
       const uint64_t high = block == last ? pages.last % kBits : kBits - 1;
-      if (!each(block, (uint64_t{2} << high) - (uint64_t{1} << low))) return false;
+      if (!each(block, bits_of(low, high))) return false;
     }
     return true;
   }

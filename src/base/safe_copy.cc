@@ -123,22 +123,26 @@ void note(const void* at, size_t size, Access access, bool good) {
   }
 }
 
-/// `foreign`: the ends that may be missing.
-bool copy(void* to, const void* from, size_t size, unsigned foreign) {
-  const bool guarded = (!(foreign & kFrom) || fault_guard::covers(from, size, Access::kRead)) &&
-                       (!(foreign & kTo) || fault_guard::covers(to, size, Access::kWrite));
-  const bool copied = guarded ? fault_guard::copy(to, from, size) : kernel_copy(to, from, size);
-  if (guarded && copied) return true;
+bool noted(bool copied, void* to, const void* from, size_t size, unsigned foreign) {
   if (foreign & kFrom) note(from, size, Access::kRead, copied);
   if (foreign & kTo) note(to, size, Access::kWrite, copied);
   return copied;
 }
 
+/// `Foreign`: the ends that may be missing.
+template <unsigned Foreign>
+bool copy(void* to, const void* from, size_t size) {
+  const bool guarded = (!(Foreign & kFrom) || fault_guard::covers(from, size, Access::kRead)) &&
+                       (!(Foreign & kTo) || fault_guard::covers(to, size, Access::kWrite));
+  if (!guarded) return noted(kernel_copy(to, from, size), to, from, size, Foreign);
+  return fault_guard::copy(to, from, size) || noted(false, to, from, size, Foreign);
+}
+
 }  // namespace
 
-bool safe_copy(void* to, const void* from, size_t size) { return copy(to, from, size, kFrom | kTo); }
-bool safe_read(void* to, const void* from, size_t size) { return copy(to, from, size, kFrom); }
-bool safe_write(void* to, const void* from, size_t size) { return copy(to, from, size, kTo); }
+bool safe_copy(void* to, const void* from, size_t size) { return copy<kFrom | kTo>(to, from, size); }
+bool safe_read(void* to, const void* from, size_t size) { return copy<kFrom>(to, from, size); }
+bool safe_write(void* to, const void* from, size_t size) { return copy<kTo>(to, from, size); }
 
 namespace {
 

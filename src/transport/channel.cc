@@ -48,6 +48,7 @@ unsigned char* Channel::begin(size_t size, Use use) {
   if (use == Use::kRequest && backlog_) return nullptr;
   if (current_ && wire::padded(current_->size) + size > rail_.endpoint->traits().frame_size) flush();
   if (!current_ && !open_frame(use)) return nullptr;
+  before_last_ = current_->size;
   size_t at = wire::padded(current_->size);
   current_->size = static_cast<uint32_t>(at + size);
   return current_->data + at;

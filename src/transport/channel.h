@@ -78,6 +78,8 @@ class Channel : public ListNode<Channel, OnDirty> {
   /// Room for a packet of `size` bytes at the end of the frame being filled, or nullptr: then wait(). Requests leave
   /// the last frames to answers, so that two sides that are full of requests cannot block each other.
   unsigned char* begin(size_t size, Use use);
+  /// Of what begin() gave last: nothing is sent. At once, before anything else happens here.
+  void take_back() { current_->size = before_last_; }
   /// The queue pair is taken up again when there is room.
   void wait(QueuePair& qp);
   /// Sends a packet that is a header only, and that no queue pair here keeps: what finds no room waits for it. One for
@@ -175,6 +177,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   Overdue overdue_;
   std::deque<wire::PacketHeader> orphans_;
   fabric::Frame* current_ = nullptr;
+  uint32_t before_last_ = 0;  ///< the size of `current_` before its last packet
   fabric::Frame* backlog_ = nullptr;
   fabric::Frame** backlog_tail_ = &backlog_;
   std::unique_ptr<Partial> partial_;

@@ -160,11 +160,6 @@ class Lane final : public fabric::Sink {
   void released(fabric::Frame& frame, int error) override;
   void finished(fabric::Transfer& transfer, int error) override;
 
-  /// Room for `size` bytes that are used at once.
-  unsigned char* scratch(size_t size) {
-    if (scratch_.size() < size) scratch_.resize(size);
-    return scratch_.data();
-  }
   /// Writes memory back to files, for persistent flushes.
   Persister& persister() { return persister_; }
 
@@ -213,7 +208,6 @@ class Lane final : public fabric::Sink {
   void bury();
   void after_program_pass(size_t happened);
 
-  std::vector<unsigned char> scratch_;
   Persister persister_;
   PoliteLock lock_;
   std::atomic<QueuePair*> kicked_{nullptr};

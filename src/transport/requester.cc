@@ -229,12 +229,6 @@ size_t Requester::eager_limit() const { return qp_.channel()->eager_limit() - ex
 
 Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
   size_t extra = kind == Kind::kWrite ? sizeof(wire::RdmaHeader) : 0;
-  // A packet that was begun cannot be taken back: what may be missing is fetched before.
-  unsigned char* fetched = nullptr;
-  if (!wqe.is_inline() && wqe.may_fault) {
-    fetched = qp_.config.lane->scratch(wqe.length);
-    if (!qp_.gather(wqe, fetched)) return Sent::kBad;
-  }
   unsigned char* at = begin(wqe, kind, 0, extra + wqe.length);
   if (!at) return Sent::kLater;
   if (kind == Kind::kWrite) {
@@ -242,12 +236,11 @@ Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
     memcpy(at, &rdma, sizeof rdma);
     at += sizeof rdma;
   }
-  if (fetched) {
-    memcpy(at, fetched, wqe.length);
-  } else {
-    qp_.gather(wqe, at);
-  }
-  return Sent::kYes;
+  if (qp_.gather(wqe, at)) [[likely]]
+    return Sent::kYes;
+  qp_.channel()->take_back();
+  if (qp_.reliable()) qp_.config.lane->owe(qp_);  // it would have said so
+  return Sent::kBad;
 }
 
 SendWqe* Requester::outstanding(uint32_t msn) {

@@ -166,6 +166,19 @@ bool Responder::copy_in(std::span<const unsigned char> payload) {
   return true;
 }
 
+/// The same the other way.
+bool Responder::copy_out(unsigned char* at) const {
+  for (const Segment& segment : segments_) {
+    if (!segment.region->may_fault) {
+      memcpy(at, segment.address, segment.length);
+    } else if (!fetch(qp_.config.lane->memory, *segment.region, at, segment.address, segment.length)) {
+      return false;
+    }
+    at += segment.length;
+  }
+  return true;
+}
+
 /// The keys are right, but the memory is not there: this side's fault.
 Responder::Outcome Responder::refuse_fault(const Packet& packet, bool has_receive) {
   if (has_receive) return refuse(packet, {NakCode::kRemoteOperation, -1, IBV_WC_LOC_PROT_ERR});
@@ -209,17 +222,12 @@ Responder::Outcome Responder::execute_read(const Packet& packet, Operation* oper
   if (found != Outcome::kDone) return found;
   if (packet.has(wire::kIndirect)) return push(packet, operation);
   if (packet.length > qp_.channel()->eager_limit()) return refuse(packet, invalid);
-  const unsigned char* from = packet.length ? segments_[0].address : nullptr;
-  if (from && segments_[0].region->may_fault) {  // An answer that was begun cannot be taken back: fetched before.
-    unsigned char* fetched = qp_.config.lane->scratch(packet.length);
-    if (!fetch(qp_.config.lane->memory, *segments_[0].region, fetched, from, packet.length)) {
-      return refuse_fault(packet, false);
-    }
-    from = fetched;
-  }
   unsigned char* body = answer(packet.header.msn, Kind::kReadResponse, packet.length);
   if (!body) return Outcome::kLater;
-  if (from) memcpy(body, from, packet.length);
+  if (!copy_out(body)) {
+    qp_.channel()->take_back();
+    return refuse_fault(packet, false);
+  }
   qp_.count_remote(true, true, packet.length);
   return Outcome::kDone;
 }

@@ -163,6 +163,7 @@ class Responder {
   bool resolve_receive(uint64_t length);
   Outcome resolve_target(const wire::Packet& packet, uint64_t address, uint32_t rkey, uint64_t length, unsigned access);
   bool copy_in(std::span<const unsigned char> payload);
+  bool copy_out(unsigned char* at) const;
   /// `has_receive`: a receive WR was taken for it, and ends with it.
   Outcome refuse_fault(const wire::Packet& packet, bool has_receive);
   Outcome check_invalidation(const wire::Packet& packet);
