@@ -8,8 +8,6 @@
 #include <atomic>
 #include <mutex>
 
-#include "base/clock.h"
-
 namespace vb {
 
 inline void relax(unsigned& spins) {
@@ -77,19 +75,6 @@ class PoliteLock {
     waiting_.fetch_add(1, std::memory_order_relaxed);
     while (!lock_.try_lock()) relax(spins);
     waiting_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  /// False: not to be had for that long.
-  bool lock_within(uint64_t ns) {
-    unsigned spins = 0;
-    waiting_.fetch_add(1, std::memory_order_relaxed);
-    const uint64_t give_up = clock_ns() + ns;
-    bool had = lock_.try_lock();
-    while (!had && clock_ns() < give_up) {
-      relax(spins);
-      had = lock_.try_lock();
-    }
-    waiting_.fetch_sub(1, std::memory_order_relaxed);
-    return had;
   }
   bool try_lock() { return waiting_.load(std::memory_order_relaxed) == 0 && lock_.try_lock(); }
   void unlock() { lock_.unlock(); }

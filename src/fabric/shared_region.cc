@@ -2,19 +2,12 @@
 #include "fabric/shared_region.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
-#include <mutex>
 
-#include "base/clock.h"
 #include "base/fd.h"
-#include "base/log.h"
-#include "base/never_destroyed.h"
-#include "fabric/process_end.h"
 
 namespace vb::fabric {
 
@@ -27,9 +20,6 @@ constexpr size_t kLockAt = 24;
 constexpr size_t kCommandsAt = 64;  // where the header says at which offset the queue lies
 constexpr size_t kResponsesAt = 72;
 constexpr int kLooks = 2000;
-constexpr uint64_t kStuck = 200 * kMillisecond;  // a holder that lives may have lost its core for a while
-
-std::mutex views_mutex;
 
 }  // namespace
 
@@ -41,23 +31,18 @@ SharedRegion::SharedRegion(const std::string& endpoint) {
   void* base = mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (base == MAP_FAILED) return;
   view_ = std::make_unique<View>(static_cast<unsigned char*>(base), static_cast<size_t>(size));
-  if (!view_->known()) view_.reset();
-}
-
-List<SharedRegion::View>& SharedRegion::views() {
-  static NeverDestroyed<List<View>> list;
-  return *list;
+  if (view_->known()) {
+    view_->lock.emplace(*reinterpret_cast<pthread_spinlock_t*>(view_->base + kLockAt), view_->owner());
+  } else {
+    view_.reset();
+  }
 }
 
 SharedRegion::View::View(unsigned char* region, size_t length)
-    : base(region), size(length), commands(queue(kCommandsAt)), responses(queue(kResponsesAt)) {
-  std::lock_guard guard(views_mutex);
-  views().push_back(*this);
-}
+    : base(region), size(length), commands(queue(kCommandsAt)), responses(queue(kResponsesAt)) {}
 
 SharedRegion::View::~View() {
-  std::lock_guard guard(views_mutex);
-  unlink();
+  lock.reset();  // before what it lies in
   munmap(base, size);
 }
 
@@ -72,8 +57,6 @@ const SharedRegion::Queue* SharedRegion::View::queue(size_t offset_at) const {
   return found->size != 0 && found->mask == found->size - 1 ? found : nullptr;
 }
 
-pthread_spinlock_t* SharedRegion::View::lock() const { return reinterpret_cast<pthread_spinlock_t*>(base + kLockAt); }
-
 pid_t SharedRegion::View::owner() const {
   int32_t process;
   memcpy(&process, base + kOwnerAt, sizeof process);
@@ -82,46 +65,17 @@ pid_t SharedRegion::View::owner() const {
 
 bool SharedRegion::passable() const {
   if (!view_) return true;
-  // Who looks will take it: the line comes at once in a state that lets the lock be written.
-  __asm__ volatile("prefetchw %0" : : "m"(*view_->lock()));
+  const SharedLock& lock = *view_->lock;
+  lock.prefetch();  // Who looks will take it: the line comes at once in a state that lets the lock be written.
   for (int i = 0; i < kLooks; ++i) {
-    // 1 is what an unlocked glibc spin lock holds on x86: a look takes nothing away from others.
-    if (__atomic_load_n(view_->lock(), __ATOMIC_RELAXED) == 1) return true;
+    if (lock.is_free()) return true;
     __builtin_ia32_pause();
   }
   return false;
 }
 
 void SharedRegion::rescue() const {
-  if (view_) view_->rescue();
-}
-
-void SharedRegion::View::rescue() const {
-  uint64_t give_up = clock_ns() + kStuck;
-  while (clock_ns() < give_up) {
-    if (pthread_spin_trylock(lock()) == 0) {
-      pthread_spin_unlock(lock());
-      return;
-    }
-    sched_yield();
-  }
-  log(LogLevel::info, "a process was killed inside a shared memory region: its lock is freed");
-  pthread_spin_unlock(lock());
-}
-
-void free_locks_of_the_dead() {
-  using View = SharedRegion::View;
-  std::lock_guard guard(views_mutex);
-  bool any = false;
-  SharedRegion::views().for_each([&any](const View& view) {
-    if (!view.known() || !has_ended(view.owner())) return;
-    any = true;
-    view.rescue();
-  });
-  if (!any) return;
-  SharedRegion::views().for_each([](const View& view) {
-    if (view.known() && view.owner() == getpid()) view.rescue();
-  });
+  if (view_) view_->lock->suspect();
 }
 
 }  // namespace vb::fabric

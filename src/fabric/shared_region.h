@@ -4,13 +4,12 @@
 // enters afterwards spins for ever; and who polls by entering takes the lock's cache line away from who sends.
 #pragma once
 
-#include <pthread.h>
-
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "base/list.h"
+#include "fabric/undertaker.h"
 
 namespace vb::fabric {
 
@@ -22,15 +21,14 @@ class SharedRegion {
 
   /// Whether the lock can be had now, within some microseconds. True when the layout is not known.
   bool passable() const;
-  /// Frees the lock if it stays locked for long. Only when a process that may hold it is dead.
+  /// Frees the lock if it stays locked for long (by the undertaker: does not wait for that). Only when a process that
+  /// may hold it is dead.
   void rescue() const;
   /// Whether no peer has left anything for this endpoint. Takes nothing away from a peer that is about to. False when
   /// the layout is not known.
   bool quiet() const { return view_ && view_->commands->empty() && view_->responses->empty(); }
 
  private:
-  friend void free_locks_of_the_dead();
-
   /// The head of a circular queue inside the region. Peers write it.
   struct Queue {
     uint64_t size;
@@ -42,28 +40,23 @@ class SharedRegion {
     }
   };
 
-  /// The mapping. All of this process are on one list.
-  struct View : ListNode<View> {
+  struct View {
     View(unsigned char* region, size_t length);
+    View(const View&) = delete;
+    View& operator=(const View&) = delete;
     ~View();
     bool known() const;
     const Queue* queue(size_t offset_at) const;
-    pthread_spinlock_t* lock() const;
     pid_t owner() const;
-    void rescue() const;
 
     unsigned char* base;
     size_t size;
     const Queue* commands;
     const Queue* responses;
+    std::optional<SharedLock> lock;  ///< when the layout is known
   };
-  static List<View>& views();
 
   std::unique_ptr<View> view_;
 };
-
-/// For a thread that waits in vain for one which may spin inside a region: frees the locks of regions whose processes
-/// are dead, and then that of our own, which those may have held. Any thread. Takes 200 ms for each that is locked.
-void free_locks_of_the_dead();
 
 }  // namespace vb::fabric

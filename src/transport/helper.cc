@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/fault_guard.h"
 #include "fabric/library.h"
-#include "fabric/shared_region.h"
 
 namespace vb {
 
@@ -22,7 +21,6 @@ constexpr int kLongestDrain = 10'000;               ///< passes: a peer that sen
 constexpr int kStandByMs = 1;                       ///< how soon a program that stops polling is noticed
 constexpr uint64_t kTick = 20 * kMillisecond;       ///< retry budgets are watched this often
 constexpr uint64_t kLatestTick = 5 * kTick;         ///< when a program that polls leaves no gap
-constexpr uint64_t kLongHold = 300 * kMillisecond;  ///< of the lane, by a program
 constexpr uint64_t kLazyTick = 250 * kMillisecond;  ///< when nothing is outstanding
 
 /// A short slice makes the scheduler run us soon after a wake, even on a core where the program spins. No privilege
@@ -126,13 +124,6 @@ void Helper::maintain() {
   router_.tick(now);
 }
 
-/// The thread that has the lane may spin in a region of shared memory that a process, killed inside it, has left
-/// locked: between its look (SharedRegion::passable) and its entry there is a moment.
-std::unique_lock<Lane> Helper::hold_from_program() {
-  while (!lane_.lock_within(kLongHold)) fabric::free_locks_of_the_dead();
-  return std::unique_lock<Lane>(lane_, std::adopt_lock);
-}
-
 /// The program polls: the fabric is its business, connections are ours. So are timers, if it polls seldom: then the
 /// lane is free. What a connection says is waited for, since nobody else would hear it; a tick is not, but now and
 /// then: on a core that we share with the program it is likely to have been interrupted with the lane in its hands, and
@@ -141,7 +132,7 @@ void Helper::stand_by() {
   int count = wait(Poller::On::kControl, kStandByMs);
   lane_.memory.next_epoch();
   bool due = count != 0 || clock_ns() - last_tick_ns_ >= kLatestTick;
-  auto guard = due ? hold_from_program() : std::unique_lock<Lane>(lane_, std::try_to_lock);
+  auto guard = due ? lane_.hold() : std::unique_lock<Lane>(lane_, std::try_to_lock);
   if (!guard) return;
   handle_control(count);
   maintain();

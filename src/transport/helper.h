@@ -30,7 +30,6 @@ class Helper {
   void run();
   bool somebody_polls();
   bool polled_since_last_look() const;
-  std::unique_lock<Lane> hold_from_program();
   void stand_by();
   bool drain();
   void serve();

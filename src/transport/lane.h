@@ -64,7 +64,6 @@ class Lane final : public fabric::Sink {
   [[nodiscard]] std::unique_lock<Lane> hold() { return std::unique_lock<Lane>(*this); }
   void lock() { lock_.lock(); }
   bool try_lock() { return lock_.try_lock(); }
-  bool lock_within(uint64_t ns) { return lock_.lock_within(ns); }
   void unlock();
 
   MemoryTable memory;
