@@ -14,7 +14,8 @@ namespace vb::fabric {
 namespace {
 
 constexpr size_t kHeader = 128;
-constexpr unsigned char kKnownVersion = 4;  // of the region's layout: libfabric 1.14 to 1.18
+constexpr unsigned char kKnownVersion =
+    4;  // of the region's layout: libfabric 1.17 (in 1.18 the queues are elsewhere, which tells)
 constexpr size_t kOwnerAt = 4;
 constexpr size_t kLockAt = 24;
 constexpr size_t kCommandsAt = 64;  // where the header says at which offset the queue lies
