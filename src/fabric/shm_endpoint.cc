@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fabric/shm_endpoint.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -12,6 +13,9 @@ namespace {
 
 /// Polls that find nothing for each that asks the provider all the same: it may have work of its own.
 constexpr uint32_t kLooksAnyway = 64;
+
+/// Bytes that are copied with a region locked: a lock that is held for long may be taken for one of the dead.
+constexpr size_t kMostUnderLock = size_t{16} << 20;
 
 /// The provider's name for the endpoint, ended by a zero, stands in front of where the inbox is.
 std::string provider_name(std::span<const unsigned char> name) {
@@ -30,6 +34,7 @@ ShmEndpoint::ShmEndpoint(std::unique_ptr<Endpoint> provider)
   traits_ = provider_->traits();
   traits_.frame_size = FrameRing::kLargest;
   traits_.inject_size = FrameRing::kLargest;
+  traits_.max_transfer = std::min(traits_.max_transfer, kMostUnderLock);
   traits_.has_wait_fd = false;
 }
 
