@@ -4,9 +4,9 @@
 // were not there.
 //
 // The handler counts only where it is sure to be asked: the program may install another later, or block the signals in
-// some thread. So accesses are guarded only when the kernel has said, in this thread and in this tick of the coarse
-// clock, that it would be asked. Within that tick the kernel's word may be outdated; therefore only memory is touched
-// that has been good before, and what never was is left to the kernel (safe_copy.h).
+// some thread. So accesses are guarded only when the kernel has said, in this thread and in this tick (of a few
+// milliseconds), that it would be asked. Within that tick the kernel's word may be outdated; therefore only memory is
+// touched that has been good before, and what never was is left to the kernel (safe_copy.h).
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,11 @@ void install();
 /// Called by the engine's helper, which blocks all signals: they are let in there while they are ours. One that was
 /// sent to the process and came there goes on to another thread.
 void adopt_thread();
+
+/// Ticks are the coarse clock's, unless somebody who wakes every millisecond or so counts them: then no thread looks at
+/// the clock. Thread safe.
+void count_tick();
+void stop_counting();
 
 /// Whether copy() and touch() may access this memory of the program's now. Thread safe, as are the others.
 bool covers(const void* at, size_t size, Access access);

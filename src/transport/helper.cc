@@ -79,6 +79,7 @@ void Helper::load_fabric() {
 int Helper::wait(Poller::On what, int timeout_ms) {
   const int count = router_.poller().wait(what, timeout_ms);
   if (!fabric_loaded_ && fabric_wanted_.load()) {
+    fault_guard::stop_counting();
     static_cast<void>(static_cast<bool>(fabric::library()));
     fabric_loaded_ = true;
   }
@@ -130,6 +131,7 @@ void Helper::maintain() {
 /// who waits for a PoliteLock keeps others out, until we run again a time slice later.
 void Helper::stand_by() {
   int count = wait(Poller::On::kControl, kStandByMs);
+  fault_guard::count_tick();
   lane_.memory.next_epoch();
   bool due = count != 0 || clock_ns() - last_tick_ns_ >= kLatestTick;
   auto guard = due ? lane_.hold() : std::unique_lock<Lane>(lane_, std::try_to_lock);
@@ -150,6 +152,7 @@ bool Helper::drain() {
 }
 
 void Helper::serve() {
+  fault_guard::stop_counting();
   if (!drain()) return;
   if (sleep_deeply() != Nap::kStalled) return;
   // The fabric takes nothing now, and no descriptor tells when it will.

@@ -66,14 +66,17 @@ void QueuePair::complete_send(const SendWqe& wqe, ibv_wc_status status, uint32_t
 
 bool QueuePair::resolve_sges(SendWqe& wqe, unsigned access) {
   MemoryTable& memory = config.lane->memory;
-  wqe.may_fault = false;
+  MemoryRegion** exposed = wqe.exposed();
+  bool may_fault = false;
   for (uint32_t i = 0; i < wqe.sge_count; ++i) {
     const ibv_sge& sge = wqe.sges()[i];
     if (sge.length == 0) continue;
-    wqe.exposed()[i] = memory.local(sge.lkey, config.pd, sge.addr, sge.length, access);
-    if (!wqe.exposed()[i]) return false;
-    wqe.may_fault |= wqe.exposed()[i]->may_fault;
+    MemoryRegion* region = memory.local(sge.lkey, config.pd, sge.addr, sge.length, access);
+    if (!region) return false;
+    exposed[i] = region;
+    may_fault |= region->may_fault;
   }
+  wqe.may_fault = may_fault;
   return true;
 }
 

@@ -239,7 +239,7 @@ Requester::Sent Requester::put_inline(SendWqe& wqe, Kind kind) {
   if (qp_.gather(wqe, at)) [[likely]]
     return Sent::kYes;
   qp_.channel()->take_back();
-  if (qp_.reliable()) qp_.config.lane->owe(qp_);  // it would have said so
+  qp_.config.lane->owe(qp_);  // it may have carried an acknowledgement
   return Sent::kBad;
 }
 

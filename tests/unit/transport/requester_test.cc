@@ -48,6 +48,35 @@ TEST_F(RequesterTest, SendsArriveAndCompleteInOrder) {
   EXPECT_EQ(to.bytes[263], 3);
 }
 
+class UnreliableRequesterTest : public TwoEnds {
+ public:
+  UnreliableRequesterTest() : TwoEnds(unreliable()) {}
+
+ private:
+  static EndOptions unreliable() {
+    EndOptions options;
+    options.type = IBV_QPT_UC;
+    return options;
+  }
+};
+
+TEST_F(UnreliableRequesterTest, AnAcknowledgementOutlivesTheRequestThatWouldHaveCarriedIt) {
+  Memory from(b.lane, 64, 0), to(a.lane, 64, kAll), missing(a.lane, 64, kAll);
+  missing.region->on_demand = missing.region->may_fault = true;
+  missing.region->address = 64;  // in the first page, which nobody has
+  a.post_receive(1, {to.sge()});
+  b.post({.wr_id = 2, .sges = {from.sge()}});
+  bool came = false;
+  until([&] {
+    if (!came) came = (a.turn(), !a.received().empty());
+    return came;  // and in this very pass: the next would acknowledge it
+  });
+  a.post({.wr_id = 3, .sges = {missing.sge()}});
+  EXPECT_EQ(a.sent(), (std::vector<Completion>{{3, IBV_WC_LOC_PROT_ERR}}));
+  settle();
+  EXPECT_EQ(b.sent(), successes({2}));
+}
+
 TEST_F(RequesterTest, WithItsDeviceGoneNobodyWaitsForThePeer) {
   Memory from(a.lane, 100000, kAll), to(b.lane, 100000, kAll), room(a.lane, 100, kAll);
   a.post_receive(7, {room.sge()});
