@@ -73,7 +73,7 @@ vb_guarded_copy:
   .type vb_guarded_touch, @function
 vb_guarded_touch:
   .cfi_startproc
-  testl %edx, %edx
+  testb %dl, %dl
   jnz 2f
 1:
   movb (%rdi), %al
