@@ -19,6 +19,7 @@ target_compile_options(verbatim_flags INTERFACE -Wall -Wextra -Werror $<$<COMPIL
 target_compile_definitions(verbatim_flags INTERFACE _GNU_SOURCE)
 
 if(VERBATIM_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1 -DNDEBUG")  # Builds in half the time, and stacks have the frames of the source.
   set(sanitizer -fsanitize=${VERBATIM_SANITIZE} -fno-omit-frame-pointer)
   if(VERBATIM_SANITIZE MATCHES undefined)
     # Programs may give any number where C has an enum: it is looked at, not believed. GCC keeps the numbers as they are.

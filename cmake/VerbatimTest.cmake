@@ -14,7 +14,7 @@ if(VERBATIM_SANITIZE)
   # Leaks are looked for where the whole process is ours (the unit tests), not inside preloaded foreign programs.
   list(APPEND VERBATIM_TEST_ENVIRONMENT
     "ASAN_OPTIONS=detect_leaks=0:handle_segv=0:use_sigaltstack=0:abort_on_error=1"
-    "TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/tests/sanitizers/tsan.supp"
+    "TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:suppressions=${PROJECT_SOURCE_DIR}/tests/sanitizers/tsan.supp"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
 endif()
 

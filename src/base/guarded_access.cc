@@ -74,7 +74,7 @@ vb_guarded_copy:
 vb_guarded_touch:
   .cfi_startproc
   xorl %ecx, %ecx
-  testl %edx, %edx
+  testb %dl, %dl
   jnz 2f
 1:
   movb (%rdi,%rcx), %al

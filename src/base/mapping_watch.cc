@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <utility>
 
 #include "base/fork.h"
 #include "base/log.h"
@@ -25,6 +24,7 @@ namespace {
 
 std::atomic<MappingWatch*> current{nullptr};
 std::atomic<uint32_t> forks{0};
+std::atomic<uint32_t> numbers{0};  ///< a child goes on counting
 
 /// Both sides' pages are shared until one writes: which of them keeps those that are pinned is not for us to guess.
 void before_fork() { forks.fetch_add(1); }
@@ -61,20 +61,22 @@ MappingWatch& MappingWatch::instance() {
     on_fork(in_child);
   });
   auto fresh = std::unique_ptr<MappingWatch>(new MappingWatch);
-  // Never deleted: its thread may be in it at exit.
-  return current.compare_exchange_strong(found, fresh.get()) ? *fresh.release() : *found;
-}
-
-MappingWatch::MappingWatch() {
-  if (!open()) log(LogLevel::info, "no userfaultfd: memory that may vanish is registered for each transfer anew");
+  std::unique_lock opening(fresh->mutex_);
+  if (!current.compare_exchange_strong(found, fresh.get())) {
+    opening.unlock();
+    return *found;
+  }
+  MappingWatch& watch = *fresh.release();  // never deleted: its thread may be in it at exit
+  if (!watch.open()) log(LogLevel::info, "no userfaultfd: memory that may vanish is registered for each transfer anew");
+  return watch;
 }
 
 /// Only the calls of the program are of interest, and none of its page faults: user mode only, which needs no
 /// privilege.
 bool MappingWatch::open() {
-  fd_ = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
-  if (fd_ < 0) return false;
-  close_in_child(fd_);
+  const int fd = static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY));
+  if (fd < 0) return false;
+  close_in_child(fd);
   uffdio_api api{};
   api.api = UFFD_API;
   api.features =
@@ -83,7 +85,8 @@ bool MappingWatch::open() {
   sigfillset(&all);
   pthread_t thread;
   bool started = false;
-  if (ioctl(fd_, UFFDIO_API, &api) == 0) {
+  fd_ = fd;
+  if (ioctl(fd, UFFDIO_API, &api) == 0) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     started = pthread_create(&thread, nullptr, main, this) == 0;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -92,9 +95,9 @@ bool MappingWatch::open() {
     pthread_detach(thread);
     return true;
   }
-  keep_in_child(fd_);
-  close(fd_);
   fd_ = -1;
+  keep_in_child(fd);
+  close(fd);
   return false;
 }
 
@@ -109,19 +112,22 @@ void MappingWatch::run() {
   for (pollfd ready{fd_, POLLIN, 0};;) {
     if (poll(&ready, 1, -1) < 0) continue;
     std::lock_guard guard(mutex_);  // before the program goes on
-    if (!(ready.revents & POLLIN)) return give_up();
-    read_events();
+    if (!(ready.revents & POLLIN)) return give_up((ready.revents & POLLNVAL) != 0);
+    if (!read_events()) return give_up(errno == EBADF);
   }
 }
 
 /// Nobody would read the events any more, and who caused one would wait for ever: the kernel must not make any.
-void MappingWatch::give_up() {
+/// `closed`: the program has done it, and the number is another descriptor's now, if any's.
+void MappingWatch::give_up(bool closed) {
   changed(0, UINTPTR_MAX);
-  keep_in_child(fd_);
-  close(std::exchange(fd_, -1));
+  const int fd = fd_.exchange(-1);
+  keep_in_child(fd);
+  if (!closed) close(fd);
 }
 
-void MappingWatch::read_events() {
+/// False: no more will come.
+bool MappingWatch::read_events() {
   uffd_msg message;
   while (read(fd_, &message, sizeof message) == sizeof message) {
     if (message.event == UFFD_EVENT_REMAP) {
@@ -130,6 +136,7 @@ void MappingWatch::read_events() {
       changed(message.arg.remove.start, message.arg.remove.end);
     }
   }
+  return errno == EAGAIN;
 }
 
 void MappingWatch::changed(uintptr_t begin, uintptr_t end) {
@@ -144,19 +151,26 @@ int MappingWatch::watch(const void* at, size_t size) {
   if (size == 0) return -1;
   const uintptr_t start = reinterpret_cast<uintptr_t>(at), begin = start & ~(page_size() - 1),
                   end = (start + size + page_size() - 1) & ~(page_size() - 1);
-  int number = -1;
-  {
-    std::lock_guard guard(mutex_);
-    if (fd_ < 0) return -1;
-    for (int i = 0; i < static_cast<int>(kMost) && number < 0; ++i) {
-      if (ranges_[static_cast<size_t>(i)].end == 0) number = i;
-    }
-    if (number < 0) return -1;
-    ranges_[static_cast<size_t>(number)] = {begin, end, true, forks.load()};
-  }
+  std::lock_guard guard(changing_);
+  const int number = take(begin, end);
+  if (number < 0) return -1;
   // What the mapping is, is asked when its changes are told already.
   if (enroll(begin, end) && private_and_anonymous(begin, end)) return number;
-  forget(number);
+  drop(number);
+  return -1;
+}
+
+/// A place in the table. -1: there is none, or nobody tells.
+int MappingWatch::take(uintptr_t begin, uintptr_t end) {
+  std::lock_guard guard(mutex_);
+  if (fd_ < 0) return -1;
+  for (size_t i = 0; i < kMost; ++i) {
+    if (ranges_[i].end != 0) continue;
+    const uint32_t serial = numbers.fetch_add(1) % (uint32_t{INT32_MAX} / kMost);
+    const int number = static_cast<int>(serial * kMost + i);
+    ranges_[i] = {begin, end, true, forks.load(), number};
+    return number;
+  }
   return -1;
 }
 
@@ -175,15 +189,21 @@ void MappingWatch::withdraw(uintptr_t begin, uintptr_t end) {
 
 bool MappingWatch::intact(int number) {
   std::lock_guard guard(mutex_);
-  const Range& range = ranges_[static_cast<size_t>(number)];
-  return range.intact && range.forks == forks.load();
+  const Range& range = range_of(number);
+  return range.number == number && range.intact && range.forks == forks.load();
 }
 
 void MappingWatch::forget(int number) {
+  std::lock_guard guard(changing_);
+  drop(number);
+}
+
+void MappingWatch::drop(int number) {
   uintptr_t begin, end;
   {
     std::lock_guard guard(mutex_);
-    Range& range = ranges_[static_cast<size_t>(number)];
+    Range& range = range_of(number);
+    if (range.number != number) return;
     begin = range.begin, end = range.end;
     range = {};
     for (const Range& other : ranges_) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -23,10 +24,12 @@ class MappingWatch {
 
   /// Watches the pages of [at, at+size) from now on. -1: it cannot be watched, because the kernel has no userfaultfd
   /// for us, the memory is not private and anonymous (a file may shrink without an event), somebody else watches it, or
-  /// there are too many. Else a number for the calls below. Thread safe, as are all.
+  /// there are too many. Else a number for the calls below, which no other watch of the process or of its children
+  /// has soon. Thread safe, as are all.
   int watch(const void* at, size_t size);
-  /// Nothing has happened to it, and the process has not forked. False is for ever.
+  /// Nothing has happened to it, and the process has not forked. False is for ever, and for numbers that are not ours.
   bool intact(int number);
+  /// Does nothing for a number that is not ours: one of the parent's.
   void forget(int number);
 
  private:
@@ -34,21 +37,28 @@ class MappingWatch {
     uintptr_t begin = 0, end = 0;  ///< end 0: free
     bool intact = false;
     uint32_t forks = 0;
+    int number = -1;
   };
 
-  MappingWatch();
+  MappingWatch() = default;
   static void* main(void* self);
   void run();
-  void read_events();
-  void give_up();
+  bool read_events();
+  void give_up(bool closed);
   void changed(uintptr_t begin, uintptr_t end);
   bool open();
+  Range& range_of(int number) { return ranges_[static_cast<size_t>(number) % kMost]; }
+  int take(uintptr_t begin, uintptr_t end);
+  void drop(int number);
   bool enroll(uintptr_t begin, uintptr_t end);
   void withdraw(uintptr_t begin, uintptr_t end);
 
-  /// Nothing is allocated under it: to free may change a watched mapping, which would wait for us.
+  /// Held by watch() and forget() from beginning to end: what the kernel watches is what ranges_ says.
+  std::mutex changing_;
+  /// Nothing is allocated under it once something is watched: to free may change a watched mapping, which would wait
+  /// for us. After `changing_`.
   std::mutex mutex_;
-  int fd_ = -1;
+  std::atomic<int> fd_{-1};  ///< written with the mutex held
   std::array<Range, kMost> ranges_{};
 };
 

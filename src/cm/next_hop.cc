@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "cm/address.h"
@@ -83,23 +85,40 @@ std::optional<SocketAddress> address_from(Bytes bytes) {
   return address;
 }
 
+struct RouteRequest {
+  nlmsghdr header;
+  rtmsg route;
+  unsigned char attributes[2 * RTA_SPACE(sizeof(in6_addr))];
+
+  void add(uint16_t type, Bytes value) {
+    const rtattr attribute{static_cast<uint16_t>(RTA_LENGTH(value.size())), type};
+    unsigned char* at = reinterpret_cast<unsigned char*>(this) + NLMSG_ALIGN(header.nlmsg_len);
+    memcpy(at, &attribute, sizeof attribute);
+    memcpy(at + RTA_LENGTH(0), value.data(), value.size());
+    header.nlmsg_len = static_cast<uint32_t>(NLMSG_ALIGN(header.nlmsg_len) + attribute.rta_len);
+  }
+};
+
 bool ask_for_route(int fd, const SocketAddress& destination) {
-  struct {
-    nlmsghdr header;
-    rtmsg route;
-    rtattr attribute;
-    unsigned char address[16];
-  } request{};
-  Bytes address = bytes_of(destination);
-  request.attribute.rta_type = RTA_DST;
-  request.attribute.rta_len = static_cast<uint16_t>(RTA_LENGTH(address.size()));
-  memcpy(request.address, address.data(), address.size());
+  RouteRequest request{};
+  const Bytes address = bytes_of(destination);
   request.route.rtm_family = static_cast<unsigned char>(destination.storage.ss_family);
   request.route.rtm_dst_len = static_cast<unsigned char>(address.size() * 8);
   request.header.nlmsg_type = RTM_GETROUTE;
   request.header.nlmsg_flags = NLM_F_REQUEST;
-  request.header.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(sizeof request.route) + request.attribute.rta_len);
+  request.header.nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(sizeof request.route));
+  request.add(RTA_DST, address);
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(destination.storage);
+  const uint32_t link = v6.sin6_family == AF_INET6 ? v6.sin6_scope_id : 0;  // each link has the link-local addresses
+  if (link) request.add(RTA_OIF, {reinterpret_cast<const unsigned char*>(&link), sizeof link});
   return send(fd, &request, request.header.nlmsg_len, 0) >= 0;
+}
+
+/// The router's address in a route, which may be of another family than the destination's. Empty: there is none.
+Bytes router_in(const nlmsghdr& message) {
+  const Bytes via = attribute_of<rtmsg>(message, RTA_VIA);
+  constexpr size_t kFamily = offsetof(rtvia, rtvia_addr);
+  return via.size() > kFamily ? via.subspan(kFamily) : attribute_of<rtmsg>(message, RTA_GATEWAY);
 }
 
 /// A route to another host, by its own address or by a router's.
@@ -110,7 +129,7 @@ std::optional<NextHop> hop_in(const nlmsghdr& message, const SocketAddress& dest
   if (route.rtm_type != RTN_UNICAST || interface.size() != sizeof(uint32_t)) return std::nullopt;
   NextHop hop;
   memcpy(&hop.interface, interface.data(), sizeof hop.interface);
-  Bytes router = attribute_of<rtmsg>(message, RTA_GATEWAY);
+  const Bytes router = router_in(message);
   auto host = address_from(router.empty() ? bytes_of(destination) : router);
   if (!host) return std::nullopt;
   hop.host = *host;

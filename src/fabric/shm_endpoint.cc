@@ -58,7 +58,8 @@ std::vector<unsigned char> ShmEndpoint::name() const {
 Result<Peer> ShmEndpoint::add_peer(std::span<const unsigned char> name) {
   const std::string at_provider = provider_name(name);
   InboxAddress address;
-  if (name.size() != at_provider.size() + 1 + sizeof address) return Error{EINVAL};
+  if (name.size() != at_provider.size() + 1 + sizeof address || at_provider.find('/') != std::string::npos)
+    return Error{EINVAL};
   memcpy(&address, name.data() + at_provider.size() + 1, sizeof address);
   Known known{SharedRegion(at_provider), {}, address.process};
   if (auto opened = known.outbox.open(address); !opened) return Error{opened.error()};

@@ -20,12 +20,17 @@ namespace {
 
 constexpr off_t kFirstByte = off_t{1} << 61;
 constexpr off_t kBytesPerDevice = off_t{1} << 13;
+constexpr uint32_t kSlots = 1 << 12;
 constexpr off_t kExistence = off_t{1} << 12;  ///< behind the slots
 constexpr off_t kFirstVoucher = off_t{1} << 60;
-constexpr uint64_t kVouchers = uint64_t{1} << 60;
+constexpr int kSideShift = 59, kSlotShift = 47;            ///< of a voucher's byte, as counted from the first
+constexpr uint64_t kVouchers = uint64_t{1} << kSlotShift;  ///< for each use
 
 off_t member_byte(uint32_t device, off_t at) { return kFirstByte + device * kBytesPerDevice + at; }
-off_t voucher_byte(uint64_t number) { return kFirstVoucher + static_cast<off_t>(number % kVouchers); }
+off_t voucher_byte(uint64_t number, XrcDomain::Use use) {
+  const auto side = static_cast<off_t>(use.side), slot = static_cast<off_t>(use.slot % kSlots);
+  return kFirstVoucher + (side << kSideShift) + (slot << kSlotShift) + static_cast<off_t>(number % kVouchers);
+}
 
 struct flock range(off_t at, off_t length, short type) {
   struct flock lock {};
@@ -110,17 +115,17 @@ bool XrcDomain::has_member(uint32_t slot) const {
   return fd_ && somebody_shares(fd_.get(), member_byte(key_.device, slot));
 }
 
-XrcDomain::Voucher::Voucher(std::shared_ptr<const XrcDomain> domain)
-    : domain_(std::move(domain)), number_(random_value<uint64_t>()) {
-  if (domain_->fd_) share(domain_->fd_.get(), voucher_byte(number_));
+XrcDomain::Voucher::Voucher(std::shared_ptr<const XrcDomain> domain, Use use)
+    : domain_(std::move(domain)), use_(use), number_(random_value<uint64_t>()) {
+  if (domain_->fd_) share(domain_->fd_.get(), voucher_byte(number_, use_));
 }
 
 XrcDomain::Voucher::~Voucher() {
-  if (domain_ && domain_->fd_) domain_->unlock(voucher_byte(number_), 1);
+  if (domain_ && domain_->fd_) domain_->unlock(voucher_byte(number_, use_), 1);
 }
 
-bool XrcDomain::vouched_elsewhere(uint64_t number) const {
-  return fd_ && somebody_shares(fd_.get(), voucher_byte(number));
+bool XrcDomain::vouched_elsewhere(uint64_t number, Use use) const {
+  return fd_ && somebody_shares(fd_.get(), voucher_byte(number, use));
 }
 
 }  // namespace vb

@@ -32,15 +32,24 @@ class XrcDomain {
   /// `exclusive`; EAGAIN: it does not exist and is not to be created; EBADF: no such fd. Thread safe.
   static Result<std::shared_ptr<XrcDomain>> open(const Request& request);
 
+  /// Who shows a voucher: who wants to open a target of a slot, or the slot's owner.
+  enum class Side : uint8_t { kOpener, kOwner };
+  struct Use {
+    Side side;
+    uint32_t slot;
+  };
+
   /// What shows whoever is told its number that the teller has opened the domain: a lock at a place that nobody can
-  /// guess, for as long as this lives.
+  /// guess, for as long as this lives. It is good for one use only, so that a stranger who has been told of it, because
+  /// he listens where an owner would, cannot show it elsewhere.
   class Voucher {
    public:
     Voucher() = default;
-    explicit Voucher(std::shared_ptr<const XrcDomain> domain);
+    Voucher(std::shared_ptr<const XrcDomain> domain, Use use);
     Voucher(Voucher&& other) noexcept = default;
     Voucher& operator=(Voucher&& other) noexcept {
       std::swap(domain_, other.domain_);
+      std::swap(use_, other.use_);
       std::swap(number_, other.number_);
       return *this;
     }
@@ -49,6 +58,7 @@ class XrcDomain {
 
    private:
     std::shared_ptr<const XrcDomain> domain_;
+    Use use_{};
     uint64_t number_ = 0;
   };
 
@@ -58,8 +68,8 @@ class XrcDomain {
   void join(uint32_t slot) const;
   /// Whether the owner of `slot` is a member, in another process.
   bool has_member(uint32_t slot) const;
-  /// Whether another process that has opened the domain has a voucher of this number.
-  bool vouched_elsewhere(uint64_t number) const;
+  /// Whether another process that has opened the domain has a voucher of this number for this use.
+  bool vouched_elsewhere(uint64_t number, Use use) const;
 
   /// 0: none.
   uint64_t inode() const { return key_.inode; }

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kOpenPatience = 20'000;  ///< ms: an owner that loads its fabric answers late
 constexpr uint64_t kAnswerPatience = 20 * kSecond;
+constexpr int kMostErrno = 4095;  ///< of the kernel's
 
 }  // namespace
 
@@ -25,7 +26,7 @@ Result<std::shared_ptr<OpenedTarget>> OpenedTarget::open(const std::shared_ptr<X
   if (!domain->has_member(slot)) return Error{EINVAL};
   auto socket = connect_to_owner(device, slot);
   if (!socket) return Error{socket.error() == EAGAIN ? ETIMEDOUT : EINVAL};
-  const XrcDomain::Voucher voucher(domain);
+  const XrcDomain::Voucher voucher(domain, {XrcDomain::Side::kOpener, slot});
   TargetMessage message;
   message.qpn = qpn;
   message.voucher = voucher.number();
@@ -33,7 +34,7 @@ Result<std::shared_ptr<OpenedTarget>> OpenedTarget::open(const std::shared_ptr<X
   const Received got = wait_for_message(*socket, message, kOpenPatience);
   if (got == Received::kNothing) return Error{ETIMEDOUT};
   const bool opened = got == Received::kMessage && message.call == TargetCall::kOpen && message.error == 0;
-  if (!opened || !domain->vouched_elsewhere(message.voucher)) return Error{EINVAL};
+  if (!opened || !domain->vouched_elsewhere(message.voucher, {XrcDomain::Side::kOwner, slot})) return Error{EINVAL};
   auto target = std::make_shared<OpenedTarget>(std::move(*socket));
   target->answer_ = message;
   return target;
@@ -64,7 +65,8 @@ Result<void> OpenedTarget::ask(TargetMessage& message, std::unique_lock<Lane>& g
   asking_ = false;
   if (!answered_) return Error{socket_ ? ETIMEDOUT : EIO};
   message = answer_;
-  return message.error ? Result<void>(Error{message.error}) : Result<void>();
+  if (message.error == 0) return {};
+  return Error{message.error > 0 && message.error <= kMostErrno ? message.error : EIO};
 }
 
 void OpenedTarget::close(std::shared_ptr<OpenedTarget> self, std::unique_lock<Lane>& guard) {
@@ -82,14 +84,13 @@ void OpenedTarget::close(std::shared_ptr<OpenedTarget> self, std::unique_lock<La
   poller.retire(std::move(self));
 }
 
+/// One message at a time: others may come in between.
 void OpenedTarget::ready(uint32_t) {
   TargetMessage message;
-  while (socket_) {
-    const Received got = receive_message(socket_, message);
-    if (got == Received::kNothing) return;
-    if (got == Received::kGone) return lose();
-    take(message);
-  }
+  if (!socket_) return;
+  const Received got = receive_message(socket_, message);
+  if (got == Received::kGone) return lose();
+  if (got == Received::kMessage) take(message);
 }
 
 /// An answer, or an event.

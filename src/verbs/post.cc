@@ -145,6 +145,7 @@ int put_wr(Qp& qp, SendWqe& wqe, const ibv_send_wr& wr) {
   wqe.opcode = static_cast<uint8_t>(wr.opcode);
   wqe.flags = static_cast<uint8_t>(wr.send_flags & ~IBV_SEND_INLINE);
   wqe.imm = wr.imm_data;
+  if (wqe.opcode != static_cast<uint32_t>(wr.opcode)) return EINVAL;
   if (int error = check_opcode(qp, wqe.opcode)) return error;
   if (is_datagram(qp) && (!wr.wr.ud.ah || !names_queue_pair(wr.wr.ud.remote_qpn))) return EINVAL;
   if (qp.init.qp_type == IBV_QPT_XRC_SEND) wqe.srqn = wr.qp_type.xrc.remote_srqn;

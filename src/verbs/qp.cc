@@ -246,11 +246,11 @@ Result<Qp*> make(const Owner& owner, ibv_qp_init_attr attr, Extras extras) {
     target.relay = target.own_relay.get();
   }
   if (attr.qp_type == IBV_QPT_RAW_PACKET) adopt_raw(*qp, extras.strips_vlan);
+  fill_handle(*qp, owner);  // from here on others find it, and it may have events
   self.lane.add(transport);
   guard.unlock();
   use(attr, owner, 1);
   ++owner.context.uses;
-  fill_handle(*qp, owner);
   return qp.release();
 }
 
@@ -374,6 +374,17 @@ void destroy_transport(Qp& qp, std::unique_lock<Lane>& guard) {
   guard.unlock();
 }
 
+namespace {
+/// The program's own handle of a target that others have opened is done with. True: no other handle is left either.
+bool leave(Qp& target) {
+  auto guard = engine().lane.hold();
+  target.leaving = false;
+  if (!is_unused(target)) return false;
+  destroy_transport(target, guard);
+  return true;
+}
+}  // namespace
+
 Result<void> destroy_qp(Qp& qp) {
   if (qp.flows.load() != 0) return Error{EBUSY};
   auto guard = engine().lane.hold();
@@ -382,7 +393,8 @@ Result<void> destroy_qp(Qp& qp) {
   std::erase(target.opened, &qp);
   if (qp.elsewhere) OpenedTarget::close(qp.elsewhere, guard);
   if (!qp.real) qp.closed = true;
-  const bool last = is_unused(target);
+  bool last = is_unused(target);
+  qp.leaving = !last;  // should the other handles go meanwhile
   if (last && !qp.elsewhere) {
     destroy_transport(target, guard);
   } else {
@@ -393,7 +405,11 @@ Result<void> destroy_qp(Qp& qp) {
   Pd* pd = qp.abi.qp_base.pd ? &Pd::from(qp.abi.qp_base.pd) : nullptr;
   const ibv_qp_init_attr used = qp.real ? ibv_qp_init_attr{} : qp.init;
   Xrcd* xrcd = qp.xrcd;
-  if (qp.real) delete &qp;
+  if (qp.real) {
+    delete &qp;
+  } else if (!last) {
+    last = leave(qp);
+  }
   if (last) detach_comp_cntrs(target);
   if (last) delete &target;
   use(used, {context, pd, xrcd}, -1);  // not earlier: a parent domain's allocator took the rings back just now

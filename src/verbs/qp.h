@@ -55,6 +55,7 @@ struct Qp {
   std::vector<Qp*> opened;     ///< of the one that was created: the further handles
   List<TargetHolder> holders;  ///< likewise: those of other processes
   bool closed = false;         ///< likewise: its own handle is destroyed
+  bool leaving = false;        ///< likewise: about to be, and still in use
   std::shared_ptr<OpenedTarget> elsewhere;  ///< of a handle whose target another process has
   Xrcd* xrcd = nullptr;                     ///< that the handle uses
   std::shared_ptr<XrcDomain> domain;

@@ -47,7 +47,9 @@ Qp* find_target(uint32_t qpn, const XrcDomain* domain) {
   return matches && !is_unused(target) ? &target : nullptr;
 }
 
-bool is_unused(const Qp& target) { return target.closed && target.opened.empty() && target.holders.empty(); }
+bool is_unused(const Qp& target) {
+  return target.closed && !target.leaving && target.opened.empty() && target.holders.empty();
+}
 
 void destroy_target(Qp& target, std::unique_lock<Lane>& guard) {
   destroy_transport(target, guard);

@@ -89,13 +89,11 @@ TargetHolder::TargetHolder(Fd socket) : socket_(std::move(socket)) {
 
 TargetHolder::~TargetHolder() { engine().router.poller().remove(socket_.get()); }
 
+/// One message at a time, as who asks has one question at a time: another holder, or a peer, may come in between.
 void TargetHolder::ready(uint32_t) {
   TargetMessage message;
-  Received got;
-  do {
-    got = receive_message(socket_, message);
-    if (got == Received::kNothing) return;
-  } while (got == Received::kMessage && answer(message));
+  const Received got = receive_message(socket_, message);
+  if (got == Received::kNothing || (got == Received::kMessage && answer(message))) return;
   let_go();
   delete this;
 }
@@ -125,11 +123,12 @@ bool TargetHolder::answer(TargetMessage& message) {
 
 int TargetHolder::open(TargetMessage& message) {
   Qp* target = find_target(message.qpn);
-  if (!target || !target->domain->vouched_elsewhere(message.voucher)) return EINVAL;
+  const uint32_t slot = message.qpn >> kSlotBits;
+  if (!target || !target->domain->vouched_elsewhere(message.voucher, {XrcDomain::Side::kOpener, slot})) return EINVAL;
   unlink();
   target_ = target;
   target->holders.push_back(*this);
-  voucher_ = XrcDomain::Voucher(target->domain);
+  voucher_ = XrcDomain::Voucher(target->domain, {XrcDomain::Side::kOwner, slot});
   message.voucher = voucher_.number();
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -85,6 +86,51 @@ TEST_F(MappingWatchTest, AfterAForkNothingIs) {
   EXPECT_EQ(status, 0);
   EXPECT_FALSE(watch_.intact(number));
   EXPECT_TRUE(watch_.intact(watched(4, 4)));
+}
+
+/// What the parent has watched is nothing to a child that ends it, even where the child watches in the same place.
+TEST_F(MappingWatchTest, AChildThatForgetsWhatItsParentWatchedKeepsItsOwn) {
+  const int number = watched(4, 4);
+  const pid_t child = fork();
+  if (child == 0) {
+    MappingWatch& own = MappingWatch::instance();
+    std::vector<int> mine;
+    for (size_t i = 0; i <= numbers_.size(); ++i) mine.push_back(own.watch(memory_ + i * kPage, kPage));
+    bool good = !own.intact(number);
+    for (int each : numbers_) own.forget(each);
+    for (int each : mine) good = good && own.intact(each);
+    _exit(good ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+/// Several threads that watch first at the same time have one watch, in a process that has none yet.
+TEST_F(MappingWatchTest, ThereIsOneHoweverManyAskFirst) {
+  const pid_t child = fork();
+  if (child == 0) {
+    constexpr int kThreads = 8;
+    std::vector<std::thread> threads;
+    MappingWatch* found[kThreads];
+    bool intact[kThreads];
+    std::atomic<int> ready{0};
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i] {
+        for (++ready; ready < kThreads;) std::this_thread::yield();
+        found[i] = &MappingWatch::instance();
+        const int number = found[i]->watch(memory_ + i * kPage, kPage);
+        intact[i] = number >= 0 && found[i]->intact(number);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    bool good = true;
+    for (int i = 0; i < kThreads; ++i) good = good && found[i] == found[0] && intact[i];
+    _exit(good ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(MappingWatchTest, ChangesByAnotherThreadAreSeenWhenItsCallHasReturned) {
