@@ -86,6 +86,13 @@ def exists(pid):
         return False
 
 
+def processor_seconds(pid):
+    """What a process's first thread has used of a processor."""
+    with open(f"/proc/{pid}/task/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        user, system = stat.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def marked(variable, value):
     """The processes whose environment has variable=value, this one excepted."""
     wanted = f"{variable}={value}".encode()
