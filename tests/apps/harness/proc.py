@@ -26,6 +26,12 @@ def socket_inodes(pid):
     return {inode for inode, _ in _socket_fds(pid)}
 
 
+def network_files(pid):
+    """How many sockets a process has, and descriptors to wait for them."""
+    names = (_link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+    return sum(name.startswith("socket:") or name == "anon_inode:[eventpoll]" for name in names)
+
+
 def _flags(pid, fd):
     """As fcntl(F_GETFL) gives them."""
     try:
