@@ -43,7 +43,7 @@ Channels& channels() {
 Result<void> join_halves(EventChannel& channel) {
   channel.both = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!channel.both) return Error{errno};
-  for (int half : {channel.queue.fd(), channel.native->fd}) {
+  for (int half : {channel.queue->fd(), channel.native->fd}) {
     epoll_event readable{EPOLLIN, {}};
     if (epoll_ctl(channel.both.get(), EPOLL_CTL_ADD, half, &readable) != 0) return Error{errno};
     if (fcntl(half, F_SETFL, fcntl(half, F_GETFL) | O_NONBLOCK) != 0) return Error{errno};
@@ -64,8 +64,8 @@ bool ours(const rdma_event_channel* channel) {
 Result<EventChannel*> create_channel() {
   prepare_unwinding();
   auto channel = std::make_unique<EventChannel>();
-  if (auto opened = channel->queue.open(); !opened) return Error{opened.error()};
-  channel->abi.fd = channel->queue.fd();
+  if (auto opened = channel->queue->open(); !opened) return Error{opened.error()};
+  channel->abi.fd = channel->queue->fd();
   channel->native.reset(open_native_channel());
   if (channel->native) {
     if (auto joined = join_halves(*channel); !joined) return Error{joined.error()};
@@ -81,7 +81,7 @@ void destroy_channel(EventChannel& channel) {
   Channels& all = channels();
   std::lock_guard guard(all.lock);
   all.ours.erase(&channel);
-  channel.queue.close();
+  channel.queue->close();
   channel.both.reset();
   std::swap(oldest, all.destroyed[all.next++ % all.destroyed.size()]);
 }

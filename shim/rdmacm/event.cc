@@ -94,7 +94,7 @@ Result<void> adopt(Id& id, const Id& listener, const cm::Event& event) {
   if (auto attached = attach_by_address(id, event.id->local()); !attached) return attached;
   show_addresses(id, &event.id->local(), &event.id->remote());
   fill_path(id);
-  if (listener.sync) id.protocol->move_to(&EventChannel::from(id.abi.channel).queue);
+  if (listener.sync) id.protocol->move_to(EventChannel::from(id.abi.channel).queue);
   return {};
 }
 
@@ -176,9 +176,10 @@ bool prepare(HeldEvent& held, const cm::Event& event) {
 }
 
 Result<HeldEvent*> next_own_event(EventChannel& channel) {
+  const std::shared_ptr<cm::Channel> queue = channel.queue;  // another thread may destroy the channel meanwhile
   for (;;) {
     Id* counted = nullptr;
-    auto taken = channel.queue.take([&](const cm::Event& event) { counted = count(event); });
+    auto taken = queue->take([&](const cm::Event& event) { counted = count(event); });
     if (!taken) return Error{taken.error()};
     auto held = guarded([&]() -> Result<HeldEvent*> {
       auto made = std::make_unique<HeldEvent>();

@@ -72,7 +72,7 @@ Result<void> make_protocol(Id& id) {
   auto manager = cm::Manager::get();
   if (!manager) return Error{manager.error()};
   id.protocol = std::make_shared<cm::Identifier>(**manager, static_cast<cm::Space>(id.abi.ps),
-                                                 &EventChannel::from(id.abi.channel).queue);
+                                                 EventChannel::from(id.abi.channel).queue);
   id.protocol->owner = &id;
   return {};
 }
@@ -86,7 +86,7 @@ Result<void> migrate_id(Id& id, rdma_event_channel* channel) {
   give_back_own_event(id);
   if (auto set = set_channel(id, channel); !set) return set;
   EventChannel& target = EventChannel::from(id.abi.channel);
-  id.protocol->move_to(&target.queue);
+  id.protocol->move_to(target.queue);
   if (id.native) {
     if (auto moved = migrate_native(id, target); !moved) return moved;
   }

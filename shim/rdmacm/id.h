@@ -42,8 +42,8 @@ struct CloseNativeChannel {
 /// An event channel: `abi.fd` is the queue's, or an epoll set of both halves.
 struct EventChannel {
   rdma_event_channel abi{};
-  cm::Channel queue;
-  std::unique_ptr<rdma_event_channel, CloseNativeChannel> native;  ///< where the system's library has devices
+  std::shared_ptr<cm::Channel> queue = std::make_shared<cm::Channel>();  ///< and of its identifiers
+  std::unique_ptr<rdma_event_channel, CloseNativeChannel> native;        ///< where the system's library has devices
   Fd both;
 
   static EventChannel& from(rdma_event_channel* channel) { return *reinterpret_cast<EventChannel*>(channel); }

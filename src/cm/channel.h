@@ -2,8 +2,10 @@
 // An event channel: what happens to identifiers, behind a real file descriptor.
 #pragma once
 
+#include <mutex>
 #include <vector>
 
+#include "base/spinlock.h"
 #include "cm/types.h"
 #include "verbs/event_queue.h"
 
@@ -11,6 +13,23 @@ namespace vb::cm {
 
 class Channel : public EventQueue<Event> {
  public:
+  /// Forgets what waits, and what comes.
+  void close() {
+    {
+      std::lock_guard guard(pushing_);
+      closed_ = true;
+    }
+    EventQueue::close();
+  }
+  bool closed() {
+    std::lock_guard guard(pushing_);
+    return closed_;
+  }
+  void push(const Event& event) {
+    std::lock_guard guard(pushing_);
+    if (!closed_) EventQueue::push(event);
+  }
+
   static bool about(const Event& event, const Identifier& id) {
     return event.id.get() == &id || event.listener.get() == &id;
   }
@@ -34,6 +53,9 @@ class Channel : public EventQueue<Event> {
     });
     return taken;
   }
+
+  SpinLock pushing_;
+  bool closed_ = false;
 };
 
 }  // namespace vb::cm

@@ -20,8 +20,8 @@ constexpr uint16_t kDiscardPort = 9;  // RFC 863
 
 }  // namespace
 
-Identifier::Identifier(Manager& manager, Space space, Channel* channel)
-    : manager_(manager), space_(space), channel_(channel) {}
+Identifier::Identifier(Manager& manager, Space space, std::shared_ptr<Channel> channel)
+    : manager_(manager), space_(space), channel_(std::move(channel)) {}
 
 Identifier::~Identifier() {
   if (Manager::current() != &manager_) {
@@ -115,7 +115,7 @@ State Identifier::state() const {
   return state_;
 }
 
-void Identifier::move_to(Channel* channel) {
+void Identifier::move_to(const std::shared_ptr<Channel>& channel) {
   if (Manager::current() != &manager_) return;
   Hold hold(manager_);
   if (channel_ == channel) return;

@@ -41,7 +41,8 @@ enum class State {
 
 class Identifier : public std::enable_shared_from_this<Identifier>, public ListNode<Identifier> {
  public:
-  Identifier(Manager& manager, Space space, Channel* channel);
+  /// `channel`: where its events go, also when the program has destroyed it meanwhile: then they are forgotten.
+  Identifier(Manager& manager, Space space, std::shared_ptr<Channel> channel);
   ~Identifier();
 
   // --- the owner's side ---
@@ -76,7 +77,7 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
   Result<void> inform(const Parameters& mine, PrivateData data);
   Result<void> refuse_inquiry(PrivateData data);
   /// Events go there from now on, those that wait too.
-  void move_to(Channel* channel);
+  void move_to(const std::shared_ptr<Channel>& channel);
   /// The owner lets go: no event comes any more, and those that wait are forgotten. The peer is told.
   void close();
   /// An event of the owner's own making.
@@ -154,7 +155,7 @@ class Identifier : public std::enable_shared_from_this<Identifier>, public ListN
 
   Manager& manager_;
   Space space_;
-  Channel* channel_;
+  std::shared_ptr<Channel> channel_;
   State state_ = State::kIdle;
   bool waited_ = false;  ///< the peer has said that it thinks
   /// A request's has no events before it is accepted, as with the kernel.

@@ -184,7 +184,9 @@ void Manager::arrive(const Watched& watched, const Socket::Datagram& datagram, c
   Identifier* listener = watched.owner;
   uint16_t port = inquiry ? message.inquire.service_port : message.request.service_port;
   uint16_t space = inquiry ? message.inquire.space : message.request.space;
-  bool served = listener && listener->state_ == State::kListening && port == port_of(listener->local_) &&
+  // Nobody can hear of a request on a channel that was destroyed before its listener.
+  bool heard = listener && listener->channel_ && !listener->channel_->closed();
+  bool served = heard && listener->state_ == State::kListening && port == port_of(listener->local_) &&
                 space == static_cast<uint16_t>(listener->space_) && inquiry == datagram_space(listener->space_);
   if (!served) return refuse(datagram, message, kRejectNoService);
   // Like a lost datagram: it will come again.

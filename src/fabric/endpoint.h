@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -79,13 +80,16 @@ class Sink {
 };
 
 /// Not thread safe: the lane's lock serialises all calls. int results: 0, EAGAIN (try again after poll) or an errno.
-class Endpoint {
+class Endpoint : public std::enable_shared_from_this<Endpoint> {
  public:
   virtual ~Endpoint() = default;
 
   const Traits& traits() const { return traits_; }
   /// Leaves the fabric (exit): removes what the provider keeps outside the process. Only unregister() may follow.
   virtual void close() {}
+  /// Leaves the fabric while the process goes on: what is in flight fails with ECANCELED, and nothing touches its
+  /// memory any more. Afterwards everything but unregister() and remove_peer() fails with ESHUTDOWN.
+  virtual void abandon(Sink&) { close(); }
   /// This endpoint's address, in the provider's own format.
   virtual std::vector<unsigned char> name() const = 0;
   virtual Result<Peer> add_peer(std::span<const unsigned char> name) = 0;

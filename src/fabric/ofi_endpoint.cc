@@ -99,6 +99,7 @@ class OfiEndpoint : public Endpoint {
 
   Result<void> open(Info info, const OpenOptions& options);
   void close() override { endpoint_.reset(); }
+  void abandon(Sink& sink) override;
 
   std::vector<unsigned char> name() const override;
   Result<Peer> add_peer(std::span<const unsigned char> name) override;
@@ -246,6 +247,7 @@ void OfiEndpoint::post_spent() {
 }
 
 std::vector<unsigned char> OfiEndpoint::name() const {
+  if (!endpoint_) return {};
   std::vector<unsigned char> name(512);
   size_t size = name.size();
   if (fi_getname(&endpoint_->fid, name.data(), &size) != 0) size = 0;
@@ -254,6 +256,7 @@ std::vector<unsigned char> OfiEndpoint::name() const {
 }
 
 Result<Peer> OfiEndpoint::add_peer(std::span<const unsigned char> name) {
+  if (!endpoint_) return Error{ESHUTDOWN};
   fi_addr_t peer = FI_ADDR_UNSPEC;
   int inserted = fi_av_insert(av_.get(), name.data(), 1, &peer, 0, nullptr);
   if (inserted != 1) return Error{inserted < 0 ? -inserted : EINVAL};
@@ -267,6 +270,8 @@ void OfiEndpoint::remove_peer(Peer peer) {
 
 // Not fi_inject: it is no faster here, and what fails of it comes back without a context that could be trusted.
 int OfiEndpoint::send(Peer peer, Frame& frame) {
+  if (!endpoint_) [[unlikely]]
+    return ESHUTDOWN;
   return track(fi_send(endpoint_.get(), frame.data, frame.size, frame.descriptor, peer, frame.provider_context), frame,
                false);
 }
@@ -291,17 +296,22 @@ void OfiEndpoint::complete(InFlight& operation, int error, Sink& sink) {
 
 int OfiEndpoint::read(Peer peer, void* local, size_t length, const Registration& into, uint64_t remote, uint64_t key,
                       Transfer& transfer) {
+  if (!endpoint_) [[unlikely]]
+    return ESHUTDOWN;
   return track(fi_read(endpoint_.get(), local, length, into.descriptor, peer, remote, key, transfer.provider_context),
                transfer, true);
 }
 
 int OfiEndpoint::write(Peer peer, const void* local, size_t length, const Registration& from, uint64_t remote,
                        uint64_t key, Transfer& transfer) {
+  if (!endpoint_) [[unlikely]]
+    return ESHUTDOWN;
   return track(fi_write(endpoint_.get(), local, length, from.descriptor, peer, remote, key, transfer.provider_context),
                transfer, true);
 }
 
 Result<Registration> OfiEndpoint::register_memory(void* address, size_t length, unsigned access) {
+  if (!endpoint_) return Error{ESHUTDOWN};
   uint64_t flags = FI_SEND | FI_RECV | FI_READ | FI_WRITE;
   if (access & kRemoteRead) flags |= FI_REMOTE_READ;
   if (access & kRemoteWrite) flags |= FI_REMOTE_WRITE;
@@ -384,8 +394,13 @@ void OfiEndpoint::report_error(Sink& sink) {
   if (operation) complete(*operation, error, sink);
 }
 
+void OfiEndpoint::abandon(Sink& sink) {
+  endpoint_.reset();
+  while (oldest_) complete(*oldest_, ECANCELED, sink);
+}
+
 bool OfiEndpoint::may_sleep() {
-  if (!traits_.has_wait_fd) return true;
+  if (!endpoint_ || !traits_.has_wait_fd) return true;
   fid* queue = &cq_->fid;
   return fi_trywait(fabric_.get(), &queue, 1) == 0;
 }

@@ -92,6 +92,7 @@ class Channel : public ListNode<Channel, OnDirty> {
   void hold() { held_ = true; }
   void let_go();
   bool heard() const { return next_received_ != 0; }
+  bool on(const Rail& rail) const { return &rail_ == &rail; }
   /// Over the same connection of the fabric.
   bool beside(const Channel& other) const { return &rail_ == &other.rail_ && process() == other.process(); }
   /// Sends an empty frame: the peer holds its own until then.

@@ -24,6 +24,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
 
   void ready(uint32_t events) override;
   bool established() const { return channel_ != nullptr; }
+  bool on(const Rail& rail) const { return rail_ == &rail; }
   /// The handshake has taken too long.
   bool late(uint64_t now_ns) const { return !established() && now_ns > deadline_ns_; }
   bool initiated() const { return initiator_; }

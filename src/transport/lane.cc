@@ -330,6 +330,23 @@ Rail& Lane::add_rail(std::unique_ptr<fabric::Endpoint> endpoint) {
   return *rails_.back();
 }
 
+void Lane::leave(Rail& rail) {
+  rail.left = true;
+  for (auto& channel : channels_) {
+    if (channel && channel->alive() && channel->on(rail)) lost(*channel);
+  }
+  bury();
+  rail.endpoint->abandon(*this);
+  bury();
+}
+
+/// False: a channel is on it still, because queue pairs are on the channel.
+bool Lane::give_up(const Rail& rail) {
+  if (std::any_of(channels_.begin(), channels_.end(), [&](auto& each) { return each && each->on(rail); })) return false;
+  memory.forget(*rail.endpoint);
+  return true;
+}
+
 uint64_t Lane::reserve_token() {
   uint16_t index;
   if (free_tokens_.empty()) {

@@ -75,6 +75,8 @@ class Lane final : public fabric::Sink {
     return slot ? slot->members[qpn % kSlotSize] : nullptr;
   }
   void open_slot(uint32_t slot);
+  /// No queue pair is in it.
+  void close_slot(uint32_t slot) { slots_[slot].reset(); }
   void add_source(Source& source) { sources_.push_back(&source); }
 
   /// SRQs that remote queue pairs name: those of XRC.
@@ -87,6 +89,13 @@ class Lane final : public fabric::Sink {
 
   Channel& loopback() { return *loopback_; }
   Rail& add_rail(std::unique_ptr<fabric::Endpoint> endpoint);
+  /// The rail's interface is gone: its channels end, and its endpoint leaves the fabric.
+  void leave(Rail& rail);
+  /// Frees the rails that were left and that no channel is on, but those in use elsewhere.
+  template <class InUse>
+  void free_left_rails(InUse in_use) {
+    std::erase_if(rails_, [&](const auto& rail) { return rail->left && !in_use(*rail) && give_up(*rail); });
+  }
   /// The lane owns the channel; it is deleted when it is dead and no queue pair is left on it.
   Channel& add_channel(Rail& rail, const Channel::Peer& peer, uint64_t token);
   /// A token for a channel to come: its index and something unguessable.
@@ -200,6 +209,7 @@ class Lane final : public fabric::Sink {
   void fail_overrun() {
     while (!overrun_.empty()) overrun_.pop_front().completion_lost();
   }
+  bool give_up(const Rail& rail);
   void retry_stalled();
   void catch_up();
   void expire_timers();

@@ -152,7 +152,8 @@ Exposure* add_exposure(MemoryRegion& region, fabric::Endpoint& endpoint, unsigne
     registration = endpoint.register_memory(begin, range.size, how);
   }
   if (registration) {
-    region.exposures.push_back({&endpoint, access, range.begin, range.size, 0, watched, *registration});
+    region.exposures.push_back(
+        {&endpoint, access, range.begin, range.size, 0, watched, *registration, endpoint.weak_from_this().lock()});
     return &region.exposures.back();
   }
   if (watched >= 0) MappingWatch::instance().forget(watched);
@@ -187,6 +188,13 @@ void conceal(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, 
   auto place = std::find_if(region.exposures.begin(), region.exposures.end(), is_it);
   region.exposures.splice(region.exposures.end(), region.exposures, place);
   keep_bounds(region);
+}
+
+void MemoryTable::forget(const fabric::Endpoint& endpoint) {
+  for (const Slot& slot : slots_) {
+    if (slot.key == 0 || slot.entry != slot.entry->region) continue;
+    end_if(*slot.entry->region, [&](const Exposure& exposure) { return exposure.endpoint == &endpoint; });
+  }
 }
 
 void unexpose(MemoryRegion& region) {

@@ -72,6 +72,7 @@ struct MemoryRegion : MemoryKey {
     uint32_t uses;
     int watched;  ///< by MappingWatch; -1: not
     fabric::Registration registration;
+    std::shared_ptr<fabric::Endpoint> keeper;  ///< the endpoint's, which has been left perhaps
   };
   std::list<Exposure> exposures;  ///< a list: registrations stay where they are
 };
@@ -97,6 +98,8 @@ class MemoryTable {
   void replace(const MemoryKey& entry, MemoryKey& fresh);
   /// Gives the entry another key; the upper 24 bits must be those of its present one.
   void rename(MemoryKey& entry, uint32_t key);
+  /// Takes back what an endpoint has registered, which nobody uses any more.
+  void forget(const fabric::Endpoint& endpoint);
 
   /// The region behind an lkey if [at, at+size) lies inside, its PD is `pd` and it grants `access`; else nullptr.
   MemoryRegion* local(uint32_t lkey, const void* pd, uint64_t at, uint64_t size, unsigned access) const {

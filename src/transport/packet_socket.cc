@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
+#include <net/if.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -13,6 +14,7 @@
 #include <cstring>
 
 #include "base/fork.h"
+#include "base/log.h"
 
 namespace vb {
 namespace {
@@ -86,6 +88,7 @@ int PacketSender::send(const iovec* parts, size_t count) {
 }
 
 PacketReceiver::~PacketReceiver() {
+  if (socket_) count_lost();
   if (ring_) munmap(ring_, ring_size_);
   keep_in_child(socket_.get());
 }
@@ -106,6 +109,7 @@ Result<void> PacketReceiver::open(uint32_t netdev, uint32_t mtu) {
   ring_size_ = kRing;
   slot_size_ = request.tp_frame_size;
   slots_ = request.tp_frame_nr;
+  netdev_ = netdev;
   auto bound = open_on(netdev, ETH_P_ALL, std::move(*socket));
   if (!bound) return Error{bound.error()};
   socket_ = std::move(*bound);
@@ -125,6 +129,7 @@ bool PacketReceiver::next(ReceivedFrame& frame) {
   auto* header = reinterpret_cast<tpacket2_hdr*>(slot);
   const uint32_t status = __atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE);
   if (!(status & TP_STATUS_USER)) return false;
+  losing_ |= (status & TP_STATUS_LOSING) != 0;
   const auto* from = reinterpret_cast<const sockaddr_ll*>(slot + TPACKET_ALIGN(sizeof *header));
   frame = {};
   if (header->tp_snaplen < header->tp_len) {
@@ -147,6 +152,24 @@ void PacketReceiver::done() {
   auto* header = reinterpret_cast<tpacket2_hdr*>(ring_ + size_t{at_} * slot_size_);
   __atomic_store_n(&header->tp_status, uint32_t{TP_STATUS_KERNEL}, __ATOMIC_RELEASE);
   at_ = at_ + 1 == slots_ ? 0 : at_ + 1;
+}
+
+/// The kernel starts its count anew with each look.
+void PacketReceiver::count_lost() {
+  losing_ = false;
+  tpacket_stats statistics{};
+  socklen_t size = sizeof statistics;
+  if (getsockopt(socket_.get(), SOL_PACKET, PACKET_STATISTICS, &statistics, &size) != 0) return;
+  if (statistics.tp_drops == 0) return;
+  lost_ += statistics.tp_drops;
+  static std::atomic<bool> told{false};
+  char name[IF_NAMESIZE] = "?";
+  if_indextoname(netdev_, name);
+  log_once(told, LogLevel::warn,
+           "frames of %s found no room in the ring of %u slots, %llu so far: nobody polls in time", name, slots_,
+           static_cast<unsigned long long>(lost_));
+  log(LogLevel::info, "%s: %u frames found no room, %llu in all", name, statistics.tp_drops,
+      static_cast<unsigned long long>(lost_));
 }
 
 }  // namespace vb

@@ -17,7 +17,7 @@ class PacketSender {
  public:
   /// EPERM without CAP_NET_RAW.
   Result<void> open(uint32_t netdev);
-  /// 0, or the errno of sendmsg(2); EAGAIN and ENOBUFS: no room now.
+  /// 0, or the errno of sendmsg(2). EAGAIN: no room now; ENOBUFS: none in the interface's queue, or a filter took it.
   int send(const iovec* parts, size_t count);
 
  private:
@@ -54,22 +54,31 @@ class PacketReceiver {
     for (ReceivedFrame frame; count < limit && next(frame); ++count, done()) {
       if (!frame.bytes.empty()) visit(frame);
     }
+    if (losing_) [[unlikely]]
+      count_lost();
     return count;
   }
   /// Frames that were longer than the interface's MTU allows (the kernel's own, not yet cut into segments): left out.
   uint64_t oversized() const { return oversized_; }
+  /// Frames that found no room in the ring, as the kernel counts them: known as soon as a frame is received that came
+  /// after them.
+  uint64_t lost() const { return lost_; }
 
  private:
   bool next(ReceivedFrame& frame);
   void done();
+  void count_lost();
 
   Fd socket_;
+  uint32_t netdev_ = 0;
   unsigned char* ring_ = nullptr;
   size_t ring_size_ = 0;
   uint32_t slot_size_ = 0;
   uint32_t slots_ = 0;
   uint32_t at_ = 0;
   uint64_t oversized_ = 0;
+  uint64_t lost_ = 0;
+  bool losing_ = false;  ///< the kernel has lost frames that are not counted yet
 };
 
 }  // namespace vb

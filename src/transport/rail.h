@@ -51,8 +51,9 @@ class Rail {
  public:
   explicit Rail(std::unique_ptr<fabric::Endpoint> fabric_endpoint);
 
-  std::unique_ptr<fabric::Endpoint> endpoint;
+  std::shared_ptr<fabric::Endpoint> endpoint;  ///< and of the registrations of memory with it
   FramePool frames;
+  bool left = false;  ///< its interface is gone: it goes with its last channel
 
   /// Two channels may lead to one process: providers want to know each peer once.
   Result<fabric::Peer> add_peer(std::span<const unsigned char> name);

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/safe_copy.h"
 #include "transport/ether_checksum.h"
 #include "transport/lane.h"
@@ -12,7 +13,8 @@
 namespace vb {
 namespace {
 
-constexpr uint64_t kRetry = 50'000;  ///< ns; nothing tells when an interface has room again
+constexpr uint64_t kRetry = 50'000;     ///< ns; nothing tells when an interface has room again
+constexpr uint64_t kRefusal = kSecond;  ///< after which an interface that takes nothing is taken to filter
 
 size_t total(const std::vector<iovec>& parts) {
   size_t size = 0;
@@ -124,14 +126,31 @@ bool RawQueuePair::add_pieces(const MemoryRegion& region, const ibv_sge& sge) {
   return true;
 }
 
+/// The kernel says the same when the interface's queue is full and when a filter of the host's drops the frame: which,
+/// time tells. What a filter drops is lost, as behind an adapter.
+bool RawQueuePair::given_up() {
+  const uint64_t now = clock_ns();
+  if (refused_since_ == 0) refused_since_ = now;
+  if (now - refused_since_ < kRefusal) return false;
+  static std::atomic<bool> told{false};
+  log_once(told, LogLevel::warn, "raw packets: the interface has taken no frame for a second: what it refuses is lost");
+  return true;
+}
+
 /// An interface that is down takes frames and loses them, as an adapter without a link does.
 RawQueuePair::Sent RawQueuePair::submit(const iovec* parts, size_t count) {
-  switch (port_.sender().send(parts, count)) {
+  const int error = port_.sender().send(parts, count);
+  if (error == ENOBUFS) return given_up() ? Sent::kDone : Sent::kLater;
+  refused_since_ = 0;
+  switch (error) {
+    case 0:
+    case ENETDOWN:
+    case ENXIO: return Sent::kDone;
     case EAGAIN:
-    case ENOBUFS: return Sent::kLater;
+    case ENOMEM: return Sent::kLater;
     case EMSGSIZE: return Sent::kLength;
     case EFAULT: return Sent::kProtection;
-    default: return Sent::kDone;
+    default: return Sent::kRequest;
   }
 }
 

@@ -79,10 +79,12 @@ class RawQueuePair final : public QueuePair, private RawReceiver::Owner {
   Sent send(SendWqe& wqe);
   Sent send_large(SendWqe& wqe);
   Sent submit(const iovec* parts, size_t count);
+  bool given_up();
   void complete(SendWqe& wqe, ibv_wc_status status);
   void retry_at(uint64_t deadline_ns);
 
   RawPort& port_;
+  uint64_t refused_since_ = 0;  ///< when the interface began to take nothing; 0: it takes frames
   std::vector<iovec> parts_;
   std::vector<unsigned char> linear_;  ///< a frame whose checksums are filled in
   uint32_t segments_sent_ = 0;         ///< of the TSO request at the head, when there was no room for more

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "transport/lane.h"
 
 namespace vb {
@@ -42,6 +43,12 @@ class Pieces {
 
 }  // namespace
 
+RawReceiver::~RawReceiver() {
+  if (dropped == 0) return;
+  log(LogLevel::info, "raw packets: %llu frames for queue 0x%x found no receive posted",
+      static_cast<unsigned long long>(dropped), config.number);
+}
+
 ibv_wc_status RawReceiver::fill(const ReceiveWqe& wqe, std::span<const unsigned char> bytes, size_t tag_at) {
   Pieces pieces(bytes, tag_at);
   for (uint32_t i = 0; i < wqe.sge_count && pieces.left() > 0; ++i) {
@@ -56,8 +63,15 @@ ibv_wc_status RawReceiver::fill(const ReceiveWqe& wqe, std::span<const unsigned 
 }
 
 void RawReceiver::deliver(const ether::Frame& frame, const FrameInfo& info) {
-  if (!config.owner->receives_frames()) return;
+  if (!config.owner->receives_frames()) return drop();
   if (!config.delays_drop || !delay(frame, info)) take(frame, info);
+}
+
+void RawReceiver::drop() {
+  ++dropped;
+  static std::atomic<bool> told{false};
+  log_once(told, LogLevel::info, "raw packets: a frame for queue 0x%x finds no receive posted, and is lost",
+           config.number);
 }
 
 /// Behind those that wait, or with no receive there, a frame waits. False: it need not, or there are too many.
@@ -89,10 +103,7 @@ void RawReceiver::forget() {
 void RawReceiver::take(const ether::Frame& frame, const FrameInfo& info) {
   ReceiveWqe wqe;
   bool limit_reached = false;
-  if (!config.queue->pop(wqe, limit_reached)) {
-    ++dropped;
-    return;
-  }
+  if (!config.queue->pop(wqe, limit_reached)) return drop();
   const bool strip = config.strips_vlan && frame.outer.vlan;
   Cqe cqe;
   cqe.wr_id = wqe.wr_id;

@@ -41,8 +41,14 @@ class RawReceiver final : public FrameTarget {
   static constexpr size_t kMostDelayed = 256;  ///< frames that wait: more are dropped
 
   Config config;
-  uint64_t dropped = 0;  ///< frames that found no receive posted
+  /// Frames that found no receive posted, or a queue that takes none (before RTR, after an error). The log says so of
+  /// the first, and how many when the queue goes.
+  uint64_t dropped = 0;
 
+  RawReceiver() = default;
+  ~RawReceiver();
+  RawReceiver(const RawReceiver&) = delete;
+  RawReceiver& operator=(const RawReceiver&) = delete;
   void deliver(const ether::Frame& frame, const FrameInfo& info) override;
   /// Receives were posted: frames that wait get them. Lane's lock held.
   void catch_up();
@@ -59,6 +65,7 @@ class RawReceiver final : public FrameTarget {
     FrameInfo info;
   };
   void take(const ether::Frame& frame, const FrameInfo& info);
+  void drop();
   bool delay(const ether::Frame& frame, const FrameInfo& info);
   ibv_wc_status fill(const ReceiveWqe& wqe, std::span<const unsigned char> bytes, size_t tag_at);
 

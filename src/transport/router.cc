@@ -200,6 +200,7 @@ Result<Router::Slot*> Router::lock_slot(uint32_t device, const std::vector<Socke
     for (auto& listener : slot->listeners) poller_.add(listener->socket.get(), EPOLLIN, *listener);
     lane_.open_slot(number);
     slots_.push_back(std::move(slot));
+    ++generation_;
     return slots_.back().get();
   }
   return Error{EADDRINUSE};
@@ -227,26 +228,49 @@ void Router::free_qpn(uint32_t qpn) {
     if (slot->number != qpn >> kSlotBits) continue;
     slot->taken[qpn % kSlotSize] = false;
     --slot->used;
+    if (slot->device == kNoDevice) return close_slots();
   }
+}
+
+/// Of interfaces that are gone, once they are empty.
+void Router::close_slots() {
+  std::erase_if(slots_, [&](std::unique_ptr<Slot>& slot) {
+    if (slot->device != kNoDevice || slot->used != 0) return false;
+    for (auto& listener : slot->listeners) {
+      poller_.remove(listener->socket.get());
+      std::erase_if(resting_, [&](const auto& each) { return each.first == listener.get(); });
+      poller_.retire(std::move(listener));
+    }
+    lane_.close_slot(slot->number);
+    ++generation_;
+    return true;
+  });
 }
 
 void Router::device_gone(uint32_t device) {
   std::vector<uint32_t> slots;
+  std::vector<Rail*> left;
   for (auto& slot : slots_) {
     if (slot->device != device) continue;
     slot->device = kNoDevice;
     slots.push_back(slot->number);
-    leave_rails(*slot);
+    forget_rails(*slot, left);
   }
   lane_.device_gone(slots);
+  for (Rail* rail : left) lane_.leave(*rail);
+  close_slots();
 }
 
 /// An interface that comes again with the same address gets endpoints of its own: what the old ones have sent into the
 /// void they send again, and so do those of peers.
-void Router::leave_rails(const Slot& slot) {
+void Router::forget_rails(const Slot& slot, std::vector<Rail*>& left) {
   for (const std::string& key : slot.keys) {
     const std::string node = ' ' + key.substr(0, key.find(' '));
-    std::erase_if(rails_, [&](const auto& rail) { return rail.first.ends_with(node); });
+    std::erase_if(rails_, [&](const auto& rail) {
+      if (!rail.first.ends_with(node)) return false;
+      if (rail.second) left.push_back(rail.second);
+      return true;
+    });
   }
 }
 
@@ -290,10 +314,9 @@ Result<void> Router::connect(ConnectedQueuePair& qp, Route& route) {
 
 Route* Router::route_to(AddressHandle& address, uint32_t qpn) {
   uint32_t slot = qpn >> kSlotBits;
-  auto generation = static_cast<uint32_t>(slots_.size());  // a slot may have become our own
   auto& cache = address.cache;
-  if (cache.slot != slot || cache.generation != generation) {
-    cache = {slot, generation, find_route(address.source, address.destination, slot)};
+  if (cache.slot != slot || cache.generation != generation_) {  // a slot may have become our own
+    cache = {slot, generation_, find_route(address.source, address.destination, slot)};
   }
   return cache.route;
 }
@@ -352,6 +375,11 @@ void Router::not_found(Route& route) {
 
 void Router::tick(uint64_t now_ns) {
   stand_ins_.tick();
+  lane_.free_left_rails([&](const Rail& rail) {
+    bool in_use = false;
+    links_.for_each([&](ControlLink& link) { in_use |= link.on(rail); });
+    return in_use;
+  });
   links_.for_each([&](ControlLink& link) {
     if (!link.late(now_ns)) return;
     link.give_up();
@@ -460,6 +488,7 @@ Rail* Router::fabric_rail(int socket, std::string_view provider) {
   auto endpoint = fabric::open_endpoint({own_provider, node, ""});
   if (!endpoint) {
     log(LogLevel::error, "%s cannot be opened on %s: error %d", own_provider.c_str(), node.c_str(), endpoint.error());
+    rails_.erase(rail);  // the address may have gone, and may come again
     return nullptr;
   }
   if ((*endpoint)->wait_fd() >= 0) poller_.add_fabric((*endpoint)->wait_fd());

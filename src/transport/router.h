@@ -59,8 +59,8 @@ class Router {
   /// The QPN comes back last.
   void free_qpn(uint32_t qpn);
 
-  /// The device's interface is no more. Its queue pairs fail; those that are made later get slots at its next
-  /// addresses.
+  /// The device's interface is no more. Its queue pairs fail, its endpoints leave the fabric, and its listeners close
+  /// with the last queue pair; those that are made later get slots at its next addresses.
   void device_gone(uint32_t device);
 
   /// Connects a queue pair to (destination, qpn). Does not wait: what is posted before the channel stands is queued.
@@ -134,7 +134,8 @@ class Router {
   bool listen(Slot& slot, const std::vector<SocketAddress>& addresses);
   bool own(const SocketAddress& address);
   Route* find_route(const SocketAddress& source, const SocketAddress& destination, uint32_t slot);
-  void leave_rails(const Slot& slot);
+  void forget_rails(const Slot& slot, std::vector<Rail*>& left);
+  void close_slots();
   Result<void> start(Route& route);
   void accept_links(Listener& listener);
   void rest(Pollable& listener, int listening);
@@ -147,6 +148,7 @@ class Router {
   wire::Hello hello_{};
   std::string secret_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  uint32_t generation_ = 0;  ///< counts changes of them
   std::map<std::string, std::unique_ptr<Route>> routes_;
   Route loopback_{{}, {}};                        ///< to this process itself
   std::map<std::string, std::string> providers_;  ///< by local address

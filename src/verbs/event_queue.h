@@ -26,11 +26,10 @@ class EventQueue {
   /// Forgets what waits. Whoever comes afterwards gets EBADF; who is blocked stays so, as with any descriptor.
   void close() {
     std::deque<Event> forgotten;
-    {
-      std::lock_guard guard(lock_);
-      forgotten.swap(events_);
-    }
-    fd_.reset();
+    Fd closing;
+    std::lock_guard guard(lock_);
+    forgotten.swap(events_);
+    closing = std::move(fd_);
   }
 
   void push(const Event& event) {

@@ -6,6 +6,7 @@ Needs network namespaces."""
 
 import re
 
+from harness import proc
 from harness.hosts import Side, ip
 from harness.ports import free_port
 from harness.process import Failure, eventually
@@ -132,6 +133,33 @@ def connected(suite):
     pair.must_start_again()
 
 
+def left_behind(suite):
+    """The listener of the queue pairs' numbers goes with the last of them, and so does the endpoint: nothing grows when
+    an interface comes and goes, but the contexts of the connection manager's own, one for each."""
+    pair, files = Pair(suite), {}
+    for _ in range(3):
+        pair.establish()
+        pair.client.must("receive")
+        vanish(suite)
+        pair.client.must_see("DEVICE_REMOVAL 0")
+        pair.server.must_see("DEVICE_REMOVAL 0", "DEVICE_REMOVAL 0")
+        pair.client.must(f"completion {MILLISECONDS}", FLUSHED)
+        for side in (pair.client, pair.server):
+            side.must("destroy")
+        pair.server.must("swap")
+        pair.server.must("destroy")
+        for side in (pair.client, pair.server):
+            pid = side.process.pid
+            if not eventually(lambda pid=pid: not proc.listening_ports(pid), 20):
+                raise Failure("a listener is left")
+            most = files.setdefault(pid, proc.network_files(pid))
+            if not eventually(lambda pid=pid, most=most: proc.network_files(pid) <= most, 20):
+                raise Failure(f"{proc.network_files(pid) - most} descriptors are left")
+            files[pid] = proc.network_files(pid)
+        suite.hosts.connect()
+        pair.listen()
+
+
 def wildcard(suite):
     """It is on no device in particular, and goes on with those that are left."""
     namespace, spare = suite.hosts.names[0], "10.81.8.1"
@@ -185,7 +213,7 @@ def main():
     suite = Suite(opts)
     if opts.hosts != "netns":
         raise Failure("an interface to delete is in a network namespace")
-    for case in (waiting, connecting, connected, wildcard, transferring):
+    for case in (waiting, connecting, connected, left_behind, wildcard, transferring):
         suite.case(case.__name__, case, suite)
     suite.finish()
 

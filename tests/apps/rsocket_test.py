@@ -9,7 +9,7 @@ import tempfile
 
 from harness import proc
 from harness.ports import free_port
-from harness.process import Failure, eventually
+from harness.process import Failure, Process, eventually
 from harness.suite import Suite, need, options
 
 
@@ -17,20 +17,23 @@ PYTHON = "/usr/bin/python3"
 ECHO = pathlib.Path(__file__).with_name("echo.py")
 
 
-def serve_and_ask(suite, server_command, client_command, seconds=60):
+def serve_and_ask(suite, server_command, client_command, shell=None, ready=Process.must_serve):
     """A server and a client that both end; gives what the client printed."""
     port = free_port()
-    server = suite.start(suite.hosts.server, "server", server_command + ["-p", str(port)])
-    server.must_serve(port)
-    client = suite.start(suite.hosts.client, "client", client_command + ["-p", str(port)])
-    client.must_end_well(seconds)
+    server_command, client_command = (command + ["-p", str(port)] for command in (server_command, client_command))
+    if shell:
+        server_command, client_command = (shell(suite, " ".join(command)) for command in (server_command, client_command))
+    server = suite.start(suite.hosts.server, "server", server_command)
+    ready(server, port)
+    client = suite.start(suite.hosts.client, "client", client_command)
+    client.must_end_well(60)
     server.must_end_well(10)
     return client.text()
 
 
-def stream(suite, program, flags, address=None):
+def stream(suite, program, flags, address=None, **how):
     address = address or suite.hosts.address
-    text = serve_and_ask(suite, [program, "-b", address] + flags, [program, "-s", address] + flags)
+    text = serve_and_ask(suite, [program, "-b", address] + flags, [program, "-s", address] + flags, **how)
     rows = [line for line in text.splitlines() if line.rstrip().endswith(tuple("0123456789"))]
     if len(rows) < 1:
         raise Failure(f"{program} printed no result")
@@ -148,12 +151,13 @@ def nobody_listens(suite):
         raise Failure("the client is not told that it was refused")
 
 
+def forking_shell(suite, line):
+    return ["env", "RDMAV_FORK_SAFE=1"] + preload_shell(suite, line)
+
+
 def forking_server(suite):
     """A process for each connection: its first use makes it an rsocket."""
-
-    def shell(suite, line):
-        return ["env", "RDMAV_FORK_SAFE=1"] + preload_shell(suite, line)
-
+    shell = forking_shell
     port = free_port()
     server = echo_server(suite, suite.hosts.address, port, "fork", shell)
     client = suite.start(suite.hosts.client, "client",
@@ -197,6 +201,12 @@ def main():
         flags = [word for option in variants for word in ("-T", option)]
         suite.case(f"rstream {' '.join(flags)}", stream, suite, "rstream",
                    flags + ["-S", "40000", "-I", "20", "-C", "20"])
+    # Plain sockets, which this library leaves alone; and under the preload, which makes them rsockets.
+    for sockets, shell, ready in (("s", preload_shell, Process.must_serve), ("f", forking_shell, Process.must_listen)):
+        flags = ["-T", sockets, "-T", "v", "-S", "40000", "-I", "20", "-C", "20"]
+        suite.case(f"rstream -T {sockets}", stream, suite, "rstream", flags, ready=Process.must_listen)
+        if opts.preload:
+            suite.case(f"rstream -T {sockets}, preloaded", stream, suite, "rstream", flags, shell=shell, ready=ready)
     suite.case("rstream, IPv6, keepalive", stream, suite, "rstream", few[2:] + ["-k", "2"], suite.hosts.address6)
     gid = "::ffff:" + suite.hosts.address
     suite.case("rstream -f gid", serve_and_ask, suite, ["rstream", "-f", "gid", "-b", gid] + few[2:],

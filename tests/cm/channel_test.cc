@@ -46,6 +46,25 @@ TEST_F(CmTest, WhoComesToADestroyedChannelIsToldAfterAWhile) {
   EXPECT_GT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(900));
 }
 
+// Here the promise is more than the kernel's, too: rdma_destroy_event_channel(3) asks for the identifiers to go first.
+TEST_F(CmTest, AnIdentifierMayOutliveItsChannel) {
+  rdma_event_channel* channel = rdma_create_event_channel();
+  ASSERT_NE(channel, nullptr);
+  rdma_cm_id* listener = nullptr;
+  ASSERT_EQ(rdma_create_id(channel, &listener, nullptr, RDMA_PS_TCP), 0);
+  Address address = device_address();
+  ASSERT_EQ(rdma_bind_addr(listener, address.get()), 0);
+  ASSERT_EQ(rdma_listen(listener, 4), 0);
+  rdma_destroy_event_channel(channel);
+  for (int i = 0; i < 100; ++i) rdma_destroy_event_channel(rdma_create_event_channel());
+  Id client = resolve(ntohs(rdma_get_src_port(listener)));
+  rdma_conn_param param = parameters();
+  ASSERT_EQ(rdma_connect(client.get(), &param), 0);
+  EXPECT_EQ(active.next().type, RDMA_CM_EVENT_REJECTED) << "nobody can hear of it";
+  client.destroy();
+  EXPECT_EQ(rdma_destroy_id(listener), 0);
+}
+
 TEST_F(CmTest, DestroyingWaitsForTheLastAcknowledgement) {
   Id id(active);
   Address address = device_address(7999);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Enhanced connection establishment: ibv_query_ece(3), ibv_set_ece(3).
+#include "support/missing.h"
 #include "support/pair.h"
 #include "support/qp_fixture.h"
 
@@ -15,7 +16,7 @@ class EceTest : public LoneQpTest {
     if (IsSkipped()) return;
     offered = {1, 2, 3};
     const int error = ibv_query_ece(qp.get(), &offered);
-    if (error == EOPNOTSUPP && !device_is_ours()) GTEST_SKIP() << "this device has none";
+    if (error == EOPNOTSUPP) SKIP_ON_OTHERS("this device has none");
     ASSERT_EQ(error, 0);
   }
   int set(ibv_ece ece) { return ibv_set_ece(qp.get(), &ece); }
@@ -75,7 +76,7 @@ TEST_P(EcePairTest, TwoEndsAgreeAndConnect) {
   ibv_qp* const qp = a().local().qp(0);
   ibv_ece ece{};
   const int error = ibv_query_ece(qp, &ece);
-  if (error == EOPNOTSUPP && !device_is_ours()) GTEST_SKIP() << "this device has none";
+  if (error == EOPNOTSUPP) SKIP_ON_OTHERS("this device has none");
   ASSERT_EQ(error, 0);
   ASSERT_EQ(ibv_set_ece(b().local().qp(0), &ece), 0);
   ASSERT_EQ(ibv_set_ece(qp, &ece), 0);

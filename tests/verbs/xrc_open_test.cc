@@ -1,34 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // XRC targets that another process than theirs has opened by number (ibv_open_qp). `a` has the initiator; `b`, in the
 // form's process, the target; `c`, in the other one, a further handle of it and an SRQ.
-#include <unistd.h>
-
-#include <cstdlib>
-
-#include "support/missing.h"
-#include "support/pair.h"
+#include "support/xrc_fixture.h"
 
 namespace vt {
 namespace {
 
-class XrcOpenTest : public VerbsTest, public testing::WithParamInterface<bool> {
+class XrcOpenTest : public XrcThreeEndsTest, public testing::WithParamInterface<bool> {
  protected:
-  std::unique_ptr<Side> a, b, c;
-  Address at_a, at_b;
-  Region at_c;
-  Link link;
   EndOptions in_domain{.type = IBV_QPT_XRC_RECV};
 
   static bool target_at_peer() { return GetParam(); }
 
   void SetUp() override {
-    VerbsTest::SetUp();
-    if (IsSkipped()) return;
-    ContextPtr context = open_device();
-    ibv_device_attr attr{};
-    ibv_query_device(context.get(), &attr);
-    if (!(attr.device_cap_flags & IBV_DEVICE_XRC)) SKIP_ON_OTHERS("this device has no XRC");
-    use_new_file(in_domain);
+    XrcThreeEndsTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    files.use_new(in_domain);
     a = std::make_unique<Side>(EndOptions{.type = IBV_QPT_XRC_SEND});
     b = end(in_domain, target_at_peer());
     in_domain.qps = 0;
@@ -37,25 +24,6 @@ class XrcOpenTest : public VerbsTest, public testing::WithParamInterface<bool> {
     at_b = b->address();
     at_c = c->reg(0, in_domain.buffer, kAllAccess);
     ASSERT_EQ(c->open_target(at_b.qpn), 0);
-  }
-  void TearDown() override {
-    c.reset();
-    a.reset();
-    b.reset();
-    if (HasFailure())
-      shared_peer().reset();
-    else if (shared_peer() && shared_peer()->alive())
-      shared_peer()->drop_end();
-    for (const std::string& file : files_) unlink(file.c_str());
-  }
-  void use_new_file(EndOptions& options) {
-    char name[] = "/tmp/verbs_xrc_XXXXXX";
-    close(mkstemp(name));
-    files_.emplace_back(name);
-    std::snprintf(options.xrc_file, sizeof options.xrc_file, "%s", name);
-  }
-  static std::unique_ptr<Side> end(const EndOptions& options, bool at_peer) {
-    return at_peer ? std::make_unique<Side>(running_peer(), options) : std::make_unique<Side>(options);
   }
   /// The peer's end is the form's `b` or `c`.
   void kill_the_peer() {
@@ -77,9 +45,6 @@ class XrcOpenTest : public VerbsTest, public testing::WithParamInterface<bool> {
     EXPECT_EQ(wcs[0].qp_num, at_b.qpn);
     EXPECT_EQ(c->mismatch(0, 64, id), -1);
   }
-
- private:
-  std::vector<std::string> files_;
 };
 
 TEST_P(XrcOpenTest, ItIsTheSameQueuePair) {
@@ -153,7 +118,7 @@ TEST_P(XrcOpenTest, ItGoesWithAHandleOfAnotherProcess) {
 
 TEST_P(XrcOpenTest, OnlyATargetOfTheDomainIsOpened) {
   EndOptions options = in_domain;
-  use_new_file(options);
+  files.use_new(options);
   Side outsider(options);
   EXPECT_EQ(outsider.open_target(at_b.qpn), EINVAL);
   EXPECT_EQ(c->open_target(at_b.qpn ^ 0x3ff), EINVAL);

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // XRC: `a` has initiators, `b` targets in a domain and an SRQ. Some tests add a member of the domain in this process.
-#include <unistd.h>
-
-#include <cstdlib>
-
-#include "support/missing.h"
-#include "support/pair.h"
+#include "support/xrc_fixture.h"
 
 namespace vt {
 namespace {
@@ -26,32 +21,22 @@ class XrcTrafficTest : public PairTest {
   void SetUp() override {
     PairTest::SetUp();
     if (IsSkipped()) return;
-    ContextPtr context = open_device();
-    ibv_device_attr attr{};
-    ibv_query_device(context.get(), &attr);
-    if (!(attr.device_cap_flags & IBV_DEVICE_XRC)) SKIP_ON_OTHERS("this device has no XRC");
-    char name[] = "/tmp/verbs_xrc_XXXXXX";
-    close(mkstemp(name));
-    file_ = name;
+    if (!device_has_xrc()) SKIP_ON_OTHERS("this device has no XRC");
     for_b = options;
     for_b.type = IBV_QPT_XRC_RECV;
-    std::snprintf(for_b.xrc_file, sizeof for_b.xrc_file, "%s", name);
+    files_.use_new(for_b);
     make(options, for_b);
     connect();
     at_a = a().address();
     at_b = b().address();
     srq = b().srq_number();
   }
-  void TearDown() override {
-    if (!file_.empty()) unlink(file_.c_str());
-    PairTest::TearDown();
-  }
   void receive_at(Side& side, const Address& at, uint64_t id, uint64_t length = 4096) {
     ASSERT_POSTED(side.post_recv(recv_wr(id, {at.sge(0, length)})));
   }
 
  private:
-  std::string file_;
+  XrcFiles files_;
 };
 
 TEST_P(XrcTrafficTest, ASendArrivesInTheSrqThatItNames) {
@@ -133,29 +118,18 @@ struct SharedForm {
   bool target_at_peer, srq_at_peer;
 };
 
-class XrcSharedTest : public VerbsTest, public testing::WithParamInterface<SharedForm> {
+class XrcSharedTest : public XrcThreeEndsTest, public testing::WithParamInterface<SharedForm> {
  protected:
   static constexpr uint64_t kBuffer = 1 << 21;
-  std::unique_ptr<Side> a, b, c;
-  Address at_a, at_b;
-  Region at_c;
   uint32_t srq = 0;
-  Link link;
 
   void SetUp() override {
-    VerbsTest::SetUp();
-    if (IsSkipped()) return;
-    ContextPtr context = open_device();
-    ibv_device_attr attr{};
-    ibv_query_device(context.get(), &attr);
-    if (!(attr.device_cap_flags & IBV_DEVICE_XRC)) SKIP_ON_OTHERS("this device has no XRC");
-    char name[] = "/tmp/verbs_xrc_XXXXXX";
-    close(mkstemp(name));
-    file_ = name;
+    XrcThreeEndsTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
     EndOptions options{.type = IBV_QPT_XRC_SEND, .buffer = kBuffer};
     a = std::make_unique<Side>(options);
     options.type = IBV_QPT_XRC_RECV;
-    std::snprintf(options.xrc_file, sizeof options.xrc_file, "%s", name);
+    files.use_new(options);
     b = end(options, GetParam().target_at_peer);
     options.qps = 0;
     c = end(options, GetParam().srq_at_peer);
@@ -164,19 +138,6 @@ class XrcSharedTest : public VerbsTest, public testing::WithParamInterface<Share
     at_c = c->reg(0, kBuffer, kAllAccess);
     srq = c->srq_number();
     connect();
-  }
-  void TearDown() override {
-    c.reset();
-    a.reset();
-    b.reset();
-    if (HasFailure())
-      shared_peer().reset();
-    else if (shared_peer() && shared_peer()->alive())
-      shared_peer()->drop_end();
-    if (!file_.empty()) unlink(file_.c_str());
-  }
-  static std::unique_ptr<Side> end(const EndOptions& options, bool at_peer) {
-    return at_peer ? std::make_unique<Side>(running_peer(), options) : std::make_unique<Side>(options);
   }
   void connect() {
     ASSERT_EQ(a->connect(at_b, link), 0);
@@ -188,9 +149,6 @@ class XrcSharedTest : public VerbsTest, public testing::WithParamInterface<Share
   void receive_at_c(uint64_t id, uint64_t length = 4096) {
     ASSERT_POSTED(c->post_recv(recv_wr(id, {in_c(0, length)})));
   }
-
- private:
-  std::string file_;
 };
 
 TEST_P(XrcSharedTest, ASendToTheTargetArrivesInTheMembersSrq) {

@@ -26,6 +26,12 @@ def socket_inodes(pid):
     return {inode for inode, _ in _socket_fds(pid)}
 
 
+def network_files(pid):
+    """How many sockets a process has, and descriptors to wait for them."""
+    names = (_link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+    return sum(name.startswith("socket:") or name == "anon_inode:[eventpoll]" for name in names)
+
+
 def _flags(pid, fd):
     """As fcntl(F_GETFL) gives them."""
     try:
@@ -84,6 +90,13 @@ def exists(pid):
             return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def processor_seconds(pid):
+    """What a process's first thread has used of a processor."""
+    with open(f"/proc/{pid}/task/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        user, system = stat.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def marked(variable, value):

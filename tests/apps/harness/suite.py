@@ -42,13 +42,13 @@ class Suite:
             skip(hosts.why_no_namespaces())
         self.hosts = (hosts.Namespaces if opts.hosts == "netns" else hosts.Local)(opts)
 
-    def case(self, title, body, *arguments):
-        """Runs body(*arguments), with a fresh list of processes that are all ended afterwards."""
+    def case(self, title, body, *arguments, **named):
+        """Runs body(*arguments, **named), with a fresh list of processes that are all ended afterwards."""
         if self.options.only not in title:
             return
         self.count += 1
         start, watch, self.processes = time.monotonic(), Watch(), []
-        problem = self._attempt(body, arguments)
+        problem = self._attempt(lambda: body(*arguments, **named), ())
         for process in self.processes:
             process.end()
         # Looked for after a failure too: what is left would disturb the cases that follow.

@@ -27,6 +27,13 @@ Address make_address(const char* text, uint16_t port = 0);
 /// Whether the device with that address is one of Verbatim's: those leave nothing out.
 bool device_is_ours();
 
+/// Skips the test on other devices than ours; `missing` is a message.
+#define SKIP_ON_OTHERS(missing)                  \
+  do {                                           \
+    ASSERT_FALSE(device_is_ours()) << (missing); \
+    GTEST_SKIP() << (missing);                   \
+  } while (0)
+
 /// What an event says; it is given back already.
 struct Event {
   rdma_cm_id* id = nullptr;

@@ -13,6 +13,7 @@ struct KnownRxe {
 inline constexpr KnownRxe kKnownRxe[] = {
     {"CmTest.WithoutADeviceThereIsNothingToDo", "the library follows the NULL device and crashes"},
     {"CmTest.WhoComesToADestroyedChannelIsToldAfterAWhile", "a promise beyond the library's: it reads freed memory"},
+    {"CmTest.AnIdentifierMayOutliveItsChannel", "a promise beyond the library's: it reads freed memory"},
     {"CmTest.AGidLeadsToItsAddress", "no route leads to an AF_IB address on RoCE: ENODEV"},
     {"CmTest.AQpMayGoWhileAnotherThreadTakesTheEventThatMovesIt",
      "the library moves the QP without a lock, and may read freed memory"},
