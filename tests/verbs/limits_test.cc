@@ -136,11 +136,13 @@ TEST_P(PostLimitTest, ReceivesPostedInInitAreUsed) {
 TEST_P(PostLimitTest, AnUnknownOpcodeIsRefused) {
   make_ends(16, 16);
   connect();
-  auto chain = sends(1);
-  chain[0].wr.opcode = static_cast<ibv_wr_opcode>(77);
-  PostResult result = a().post_send(chain);
-  EXPECT_TRUE(result.rc == EINVAL || result.rc == EOPNOTSUPP) << result.rc;
-  EXPECT_EQ(result.bad, 0);
+  for (int opcode : {77, 256 + IBV_WR_SEND}) {
+    auto chain = sends(1);
+    chain[0].wr.opcode = static_cast<ibv_wr_opcode>(opcode);
+    PostResult result = a().post_send(chain);
+    EXPECT_TRUE(result.rc == EINVAL || result.rc == EOPNOTSUPP) << result.rc;
+    EXPECT_EQ(result.bad, 0);
+  }
 }
 
 // A device refuses them at once, or their completion says so.
