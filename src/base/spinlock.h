@@ -46,6 +46,8 @@ class SpinLock {
     held_.store(false, std::memory_order_release);
     count_lock(-1);
   }
+  /// Somebody has it, or had a moment ago.
+  bool held() const { return held_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<bool> held_{false};
@@ -78,6 +80,7 @@ class PoliteLock {
   }
   bool try_lock() { return waiting_.load(std::memory_order_relaxed) == 0 && lock_.try_lock(); }
   void unlock() { lock_.unlock(); }
+  bool held() const { return lock_.held(); }
 
  private:
   SpinLock lock_;

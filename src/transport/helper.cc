@@ -63,11 +63,9 @@ void Helper::run() {
   fault_guard::adopt_thread();
   placement_.helper_is_here();
   while (!lane_.closed()) {
-    if (somebody_polls()) {
-      stand_by();
-    } else {
-      serve();
-    }
+    const bool serves = !somebody_polls();
+    lane_.helper_serves.store(serves, std::memory_order_relaxed);
+    serves ? serve() : stand_by();
   }
 }
 
@@ -86,8 +84,9 @@ int Helper::wait(Poller::On what, int timeout_ms) {
   return count;
 }
 
+/// Also who has been at it since before the last look: one pass may move megabytes.
 bool Helper::somebody_polls() {
-  const bool polls = polled_since_last_look();
+  const bool polls = polled_since_last_look() || (!lane_.helper_serves.load(std::memory_order_relaxed) && lane_.busy());
   seen_polls_ = lane_.polls.load(std::memory_order_relaxed);
   return !wanted_.exchange(false) && polls;
 }

@@ -82,9 +82,7 @@ void Lane::unlock() {
 }
 
 size_t Lane::progress() {
-  // Counted before, and whether or not it gets the lock: the helper that has it makes way for who polls. Several
-  // threads may lose counts of each other, never all of them.
-  polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  count_poll();  // Before, and whether or not it gets the lock: the helper that has it makes way for who polls.
   if (!try_lock()) return 0;
   size_t happened = pass();
   after_program_pass(happened);

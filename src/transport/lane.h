@@ -58,6 +58,12 @@ class Lane final : public fabric::Sink {
   void revisit(QueuePair& qp);
   /// What polling does. Returns how much happened; 0 also when another thread is at it.
   size_t progress();
+  /// A poll that found what somebody else had brought. If that was the helper, it should see that the program polls.
+  void found() {
+    if (helper_serves.load(std::memory_order_relaxed)) count_poll();
+  }
+  /// Somebody is making progress.
+  bool busy() const { return lock_.held(); }
 
   // --- with the lock held ---
   /// Locks out everybody; for all that is not the data path.
@@ -175,6 +181,8 @@ class Lane final : public fabric::Sink {
   std::atomic<uint64_t> rejected{0};
   /// Counts polls by programs, so that the helper sees whether somebody polls.
   std::atomic<uint32_t> polls{0};
+  /// Set by the helper while it takes the fabric's business to be its own.
+  std::atomic<bool> helper_serves{false};
   /// Set by the helper while it sleeps until the fabric wakes it: what it would do later must be done now.
   std::atomic<bool> helper_sleeps{false};
   /// Completion queues that will wake a consumer: the helper keeps serving the fabric.
@@ -198,6 +206,8 @@ class Lane final : public fabric::Sink {
     bool operator<(const Timer& other) const { return deadline > other.deadline; }
   };
 
+  /// Several threads may lose counts of each other, never all of them.
+  void count_poll() { polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void finish_kick();
   void run_kicked();
   void flush_dirty();

@@ -145,9 +145,12 @@ void fill(ibv_wc& wc, const Cqe& cqe) {
 /// Up to `limit` completions; makes progress when there are none.
 template <class Visit>
 int consume(Cq& cq, int limit, Visit visit) {
-  int count = cq.queue.consume(limit, visit);
-  if (count != 0) return count;
-  engine().lane.progress();
+  Lane& lane = engine().lane;
+  if (int count = cq.queue.consume(limit, visit)) {
+    lane.found();
+    return count;
+  }
+  lane.progress();
   return cq.queue.consume(limit, visit);
 }
 
@@ -168,9 +171,12 @@ int take_cqes(Cq& cq, int limit, bool (*wanted)(const Cqe& cqe), Cqe& last) {
     last = cqe;
     return true;
   };
+  Lane& lane = engine().lane;
   int count = cq.queue.consume_while(limit, take);
-  if (count == 0 && !refused) {
-    engine().lane.progress();
+  if (count != 0) {
+    lane.found();
+  } else if (!refused) {
+    lane.progress();
     count = cq.queue.consume_while(limit, take);
   }
   return count == 0 && refused ? -1 : count;
