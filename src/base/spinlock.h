@@ -81,6 +81,10 @@ class PoliteLock {
   bool try_lock() { return waiting_.load(std::memory_order_relaxed) == 0 && lock_.try_lock(); }
   void unlock() { lock_.unlock(); }
   bool held() const { return lock_.held(); }
+  /// After try_lock() in vain: who waits for the lock may need our core to take it.
+  void give_way() {
+    if (waiting_.load(std::memory_order_relaxed) != 0) sched_yield();
+  }
 
  private:
   SpinLock lock_;

@@ -77,7 +77,7 @@ void Helper::load_fabric() {
 int Helper::wait(Poller::On what, int timeout_ms) {
   const int count = router_.poller().wait(what, timeout_ms);
   if (!fabric_loaded_ && fabric_wanted_.load()) {
-    fault_guard::stop_counting();
+    fault_guard::stop_telling();
     static_cast<void>(static_cast<bool>(fabric::library()));
     fabric_loaded_ = true;
   }
@@ -130,7 +130,7 @@ void Helper::maintain() {
 /// who waits for a PoliteLock keeps others out, until we run again a time slice later.
 void Helper::stand_by() {
   int count = wait(Poller::On::kControl, kStandByMs);
-  fault_guard::count_tick();
+  fault_guard::tell_tick();
   lane_.memory.next_epoch();
   bool due = count != 0 || clock_ns() - last_tick_ns_ >= kLatestTick;
   auto guard = due ? lane_.hold() : std::unique_lock<Lane>(lane_, std::try_to_lock);
@@ -151,7 +151,7 @@ bool Helper::drain() {
 }
 
 void Helper::serve() {
-  fault_guard::stop_counting();
+  fault_guard::stop_telling();
   if (!drain()) return;
   if (sleep_deeply() != Nap::kStalled) return;
   // The fabric takes nothing now, and no descriptor tells when it will.
@@ -174,7 +174,7 @@ Helper::Nap Helper::sleep_deeply() {
   {
     auto guard = lane_.hold();
     router_.presence().page().asleep.store(1);
-    lane_.helper_sleeps.store(true);
+    lane_.helper_goes_to_sleep();
     // Pairs with the fence in Channel::wake_peer.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     bool busy = lane_.pass() != 0 || lane_.stalled();

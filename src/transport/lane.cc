@@ -19,7 +19,7 @@ namespace vb {
 
 namespace {
 constexpr uint32_t kTimerPasses = 32;  ///< how often a polling thread looks at the clock
-constexpr uint32_t kIdlePasses = 64;   ///< polls in vain after which a program is taken to spin
+constexpr uint32_t kManyPasses = 64;   ///< so many beside a sleeping helper: the program spins
 }  // namespace
 
 Lane::Lane() {
@@ -83,23 +83,33 @@ void Lane::unlock() {
 
 size_t Lane::progress() {
   count_poll();  // Before, and whether or not it gets the lock: the helper that has it makes way for who polls.
-  if (!try_lock()) return 0;
+  if (!try_lock()) {
+    lock_.give_way();
+    return 0;
+  }
   size_t happened = pass();
-  after_program_pass(happened);
+  after_program_pass();
   unlock();
   return happened;
 }
 
 /// While the helper sleeps deeply nobody would send what is owed after this call; and a program that spins makes its
 /// peers ring for nothing, so the helper is told to leave the field.
-void Lane::after_program_pass(size_t happened) {
+void Lane::after_program_pass() {
   if (!helper_sleeps.load(std::memory_order_relaxed)) return;
   settle_now();
   finish_kick();
-  idle_passes_ = happened ? 0 : idle_passes_ + 1;
-  if (idle_passes_ < kIdlePasses && stalled_.empty()) return;
-  idle_passes_ = 0;
-  nudge_helper();
+  if (++passes_beside_sleeper_ >= kManyPasses || !stalled_.empty()) rouse_helper();
+}
+
+void Lane::helper_goes_to_sleep() {
+  passes_beside_sleeper_ = 0;
+  helper_sleeps.store(true);
+}
+
+/// It counts as awake at once. The system may run it a time slice later, when the program has taken its core.
+void Lane::rouse_helper() {
+  if (helper_sleeps.exchange(false)) nudge_helper();
 }
 
 size_t Lane::pass() {
@@ -180,7 +190,7 @@ void Lane::flush_dirty() {
 }
 
 void Lane::stalled(Channel& channel) {
-  if (helper_sleeps.load(std::memory_order_relaxed)) nudge_helper();
+  rouse_helper();
   if (std::find(stalled_.begin(), stalled_.end(), &channel) == stalled_.end()) stalled_.push_back(&channel);
 }
 
@@ -226,7 +236,7 @@ void Lane::expire_periods(uint64_t now_ns) {
 
 void Lane::delay_event(CompletionQueue& queue) {
   moderated_.push_back(queue);
-  if (helper_sleeps.load(std::memory_order_relaxed)) nudge_helper();
+  rouse_helper();
 }
 
 uint64_t Lane::next_deadline() {
@@ -318,7 +328,7 @@ void Lane::drained(QueuePair& qp) {
 void Lane::start_timer(QueuePair& qp, uint64_t deadline_ns) {
   qp.timer_deadline = deadline_ns;
   timers_.push({deadline_ns, qp.qpn});
-  if (helper_sleeps.load(std::memory_order_relaxed)) nudge_helper();
+  rouse_helper();
 }
 
 // --- rails and channels ------------------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ class Lane final : public fabric::Sink {
   }
   bool outstanding() { return !outstanding_.empty(); }
   bool stalled() { return !stalled_.empty(); }
+  /// From here on what the helper would do later is done at once, and what needs it rouses it.
+  void helper_goes_to_sleep();
   uint64_t next_deadline();
   const std::vector<std::unique_ptr<Rail>>& rails() const { return rails_; }
   /// The fabric objects go, and nothing moves any more (exit).
@@ -225,14 +227,15 @@ class Lane final : public fabric::Sink {
   void expire_timers();
   void expire_periods(uint64_t now_ns);
   void bury();
-  void after_program_pass(size_t happened);
+  void after_program_pass();
+  void rouse_helper();
 
   Persister persister_;
   PoliteLock lock_;
   std::atomic<QueuePair*> kicked_{nullptr};
   std::atomic<bool> closed_{false};
   uint32_t passes_ = 0;
-  uint32_t idle_passes_ = 0;
+  uint32_t passes_beside_sleeper_ = 0;  ///< by the program, since the helper went to sleep
   std::array<std::unique_ptr<Slot>, kSlotCount> slots_;
   std::vector<std::unique_ptr<Rail>> rails_;
   std::vector<Source*> sources_;

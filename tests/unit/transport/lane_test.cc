@@ -34,5 +34,23 @@ TEST(LaneTest, IsBusyWhileSomebodyHasIt) {
   EXPECT_FALSE(lane.busy());
 }
 
+int nudges = 0;
+
+TEST(LaneTest, AProgramThatSpinsRousesTheSleepingHelperOnce) {
+  Lane lane;
+  lane.nudge_helper = [] { ++nudges; };
+  for (int sleep = 1; sleep <= 2; ++sleep) {
+    {
+      auto guard = lane.hold();
+      lane.helper_goes_to_sleep();
+    }
+    lane.progress();
+    EXPECT_TRUE(lane.helper_sleeps) << "one poll is not spinning";
+    for (int i = 0; i < 1000; ++i) lane.progress();
+    EXPECT_FALSE(lane.helper_sleeps) << "it counts as awake before the system runs it";
+    EXPECT_EQ(nudges, sleep);
+  }
+}
+
 }  // namespace
 }  // namespace vb
