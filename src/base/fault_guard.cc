@@ -10,19 +10,23 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 
-#include "base/guarded_access.h"
 #include "base/log.h"
-#include "base/page_notes.h"
 
 namespace vb::fault_guard {
 
 #if defined(__x86_64__)
 
+std::atomic<uint64_t> state::tick{0};
+constinit thread_local uint64_t state::passed_in = state::kNever;
+PageNotes state::good[2];
+
 namespace {
 
+using state::passed_in;
+
 constexpr int kSignals[] = {SIGSEGV, SIGBUS};
-constexpr size_t kDear = 16 << 10;  ///< from here on, what the kernel does instead costs more than to ask it
 
 // --- whether the handler would be asked ------------------------------------------------------------------------------
 
@@ -71,40 +75,20 @@ bool would_be_asked() {
   return let_in(in_place() && !strayed.load(std::memory_order_relaxed));
 }
 
-std::atomic<uint32_t> counted{0};  ///< 0: nobody counts
-
-/// What stays the same for a few milliseconds.
-uint64_t tick() {
-  if (const uint32_t count = counted.load(std::memory_order_relaxed)) return count;
+/// What stays the same for a few milliseconds; never 0.
+uint64_t tick_of_clock() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<uint64_t>(now.tv_sec) << 30 | static_cast<uint64_t>(now.tv_nsec);
+  return uint64_t{1} << 63 | static_cast<uint64_t>(now.tv_sec) << 30 | static_cast<uint64_t>(now.tv_nsec);
 }
 
-/// The first access of a tick is the kernel's, so that who copies seldom pays one system call, not four: unless the one
-/// is dearer than the four.
-class ThreadCheck {
- public:
-  bool passed(bool dear) {
-    const uint64_t now = tick();
-    if (now != tick_) [[unlikely]] {
-      tick_ = now;
-      state_ = State::kUnknown;
-      if (!dear) return false;
-    }
-    if (state_ == State::kUnknown) [[unlikely]]
-      state_ = would_be_asked() ? State::kYes : State::kNo;
-    return state_ == State::kYes;
-  }
-  void lose() { state_ = State::kNo; }
+uint64_t tick_now() {
+  const uint64_t told = state::tick.load(std::memory_order_relaxed);
+  return told ? told : tick_of_clock();
+}
 
- private:
-  enum class State { kUnknown, kYes, kNo };
-  uint64_t tick_ = 0;
-  State state_ = State::kUnknown;
-};
-
-constinit thread_local ThreadCheck check;
+constinit thread_local uint64_t accessed_in = 0;  ///< the last tick in which this thread has accessed such memory
+constinit thread_local uint64_t asked_in = 0;     ///< and that in which it has asked the kernel
 
 // --- the handler ---------------------------------------------------------------------------------------------------
 
@@ -146,7 +130,7 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 /// A signal that was sent to the process has found this thread of ours, because the program's own threads block it. It
 /// waits for one that does not; ours blocks it again, and for good.
 void send_on(int signal, siginfo_t* info, void* context) {
-  check.lose();
+  passed_in = state::kNever;
   strayed.store(true, std::memory_order_relaxed);
   sigset_t both;
   sigemptyset(&both);
@@ -184,15 +168,13 @@ bool install_one(int signal) {
   return true;
 }
 
-/// For each access, the pages that were good for it once.
-PageNotes readable, writable;
-
 }  // namespace
 
 void install() {
   static std::mutex mutex;
   std::lock_guard guard(mutex);
   if (installed.load(std::memory_order_relaxed)) return;
+  vb_guarded_wide = __builtin_cpu_supports("avx2");
   bool complete = true;
   for (int signal : kSignals) complete &= install_one(signal);
   if (!complete) log(LogLevel::info, "no handler of faults: copies to memory that may be missing are the kernel's");
@@ -201,33 +183,33 @@ void install() {
 
 void adopt_thread() { engines_thread.store(gettid(), std::memory_order_relaxed); }
 
-void count_tick() {
-  static std::atomic<uint32_t> all{0};
-  counted.store(all.fetch_add(1, std::memory_order_relaxed) | 1u << 31, std::memory_order_relaxed);
-}
-void stop_counting() { counted.store(0, std::memory_order_relaxed); }
+void tell_tick() { state::tick.store(tick_of_clock(), std::memory_order_relaxed); }
+void stop_telling() { state::tick.store(0, std::memory_order_relaxed); }
 
-bool covers(const void* at, size_t size, Access access) {
-  if (size == 0) return false;
-  const PageNotes::Pages pages(at, size);  // none is noted before install()
-  return (access == Access::kRead ? readable : writable).has(pages) && check.passed(size > kDear);
+/// The first access of a tick is the kernel's, so that who copies seldom pays one system call, not four: unless the one
+/// is dearer than the four.
+bool covers_in_general(const void* at, size_t size, Access access) {
+  constexpr size_t kDear = 16 << 10;  // from here on, what the kernel does instead costs more than to ask it
+  if (size == 0 || !state::good[static_cast<int>(access)].has(PageNotes::Pages(at, size))) return false;
+  const uint64_t now = tick_now();
+  if (std::exchange(accessed_in, now) != now && size <= kDear) return false;
+  if (std::exchange(asked_in, now) != now) passed_in = would_be_asked() ? now : state::kNever;
+  return passed_in == now;
 }
 
 void remember(const void* at, size_t size, Access access) {
   if (size == 0 || !installed.load(std::memory_order_relaxed)) return;
   const PageNotes::Pages pages(at, size);
-  readable.add(pages);  // what is writable is readable, here
-  if (access == Access::kWrite) writable.add(pages);
+  state::good[static_cast<int>(Access::kRead)].add(pages);  // what is writable is readable, here
+  if (access == Access::kWrite) state::good[static_cast<int>(Access::kWrite)].add(pages);
 }
 
-void forget(const void* at, size_t size) {
-  if (size == 0) return;
+bool forget(const void* at, size_t size) {
+  if (size == 0) return false;
   const PageNotes::Pages pages(at, size);
-  readable.remove(pages);
-  writable.remove(pages);
+  for (PageNotes& notes : state::good) notes.remove(pages);
+  return false;
 }
-
-bool copy(void* to, const void* from, size_t size) { return vb_guarded_copy(to, from, size); }
 
 bool touch(const void* at, size_t size, Access access) {
   const PageNotes::Pages pages(at, size);
@@ -239,12 +221,10 @@ bool touch(const void* at, size_t size, Access access) {
 
 void install() {}
 void adopt_thread() {}
-void count_tick() {}
-void stop_counting() {}
-bool covers(const void*, size_t, Access) { return false; }
+void tell_tick() {}
+void stop_telling() {}
 void remember(const void*, size_t, Access) {}
-void forget(const void*, size_t) {}
-bool copy(void*, const void*, size_t) { return false; }
+bool forget(const void*, size_t) { return false; }
 bool touch(const void*, size_t, Access) { return false; }
 
 #endif

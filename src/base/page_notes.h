@@ -29,6 +29,10 @@ class PageNotes {
       return word >> kBits == block && (word & bits) == bits;
     });
   }
+  bool has(uint64_t page) const {
+    const uint64_t word = words_[page / kBits % kBlocks].load(std::memory_order_relaxed);
+    return word >> kBits == page / kBits && (word >> page % kBits & 1) != 0;
+  }
   void add(const Pages& pages) {
     each_block(pages, [this](uint64_t block, uint64_t bits) {
       std::atomic<uint64_t>& word = words_[block % kBlocks];

@@ -13,8 +13,6 @@
 #include <cstdio>
 #include <memory>
 
-#include "base/fault_guard.h"
-
 namespace vb {
 
 namespace {
@@ -113,36 +111,31 @@ bool kernel_copy(void* to, const void* from, size_t size) {
 
 using fault_guard::Access;
 
-enum Ends : unsigned { kFrom = 1, kTo = 2 };
-
-void note(const void* at, size_t size, Access access, bool good) {
-  if (good) {
-    fault_guard::remember(at, size, access);
-  } else {
-    fault_guard::forget(at, size);
-  }
-}
-
-bool noted(bool copied, void* to, const void* from, size_t size, unsigned foreign) {
-  if (foreign & kFrom) note(from, size, Access::kRead, copied);
-  if (foreign & kTo) note(to, size, Access::kWrite, copied);
-  return copied;
-}
-
-/// `Foreign`: the ends that may be missing.
-template <unsigned Foreign>
-bool copy(void* to, const void* from, size_t size) {
-  const bool guarded = (!(Foreign & kFrom) || fault_guard::covers(from, size, Access::kRead)) &&
-                       (!(Foreign & kTo) || fault_guard::covers(to, size, Access::kWrite));
-  if (!guarded) return noted(kernel_copy(to, from, size), to, from, size, Foreign);
-  return fault_guard::copy(to, from, size) || noted(false, to, from, size, Foreign);
+bool note(const void* at, size_t size, Access access, bool good) {
+  if (!good) return fault_guard::forget(at, size);
+  fault_guard::remember(at, size, access);
+  return true;
 }
 
 }  // namespace
 
-bool safe_copy(void* to, const void* from, size_t size) { return copy<kFrom | kTo>(to, from, size); }
-bool safe_read(void* to, const void* from, size_t size) { return copy<kFrom>(to, from, size); }
-bool safe_write(void* to, const void* from, size_t size) { return copy<kTo>(to, from, size); }
+bool read_by_kernel(void* to, const void* from, size_t size) {
+  return note(from, size, Access::kRead, kernel_copy(to, from, size));
+}
+
+bool write_by_kernel(void* to, const void* from, size_t size) {
+  return note(to, size, Access::kWrite, kernel_copy(to, from, size));
+}
+
+bool safe_copy(void* to, const void* from, size_t size) {
+  if (fault_guard::covers(from, size, Access::kRead) && fault_guard::covers(to, size, Access::kWrite) &&
+      fault_guard::copy(to, from, size)) {
+    return true;
+  }
+  const bool copied = kernel_copy(to, from, size);
+  note(from, size, Access::kRead, copied);
+  return note(to, size, Access::kWrite, copied);
+}
 
 namespace {
 
@@ -162,15 +155,12 @@ bool bring_in(const void* at, size_t size, bool writable) {
   if (size == 0) return true;
   const Access access = writable ? Access::kWrite : Access::kRead;
   if (fault_guard::covers(at, size, access)) {
-    if (fault_guard::touch(at, size, access)) return true;
-    fault_guard::forget(at, size);
-    return false;
+    return fault_guard::touch(at, size, access) || fault_guard::forget(at, size);
   }
   const bool there = populate(at, size, writable);
   // Not noted: registers of devices, which cannot be brought in, and which a look may change.
   if (!there && errno == EINVAL && permitted(at, size, writable)) return true;
-  note(at, size, access, there);
-  return there;
+  return note(at, size, access, there);
 }
 
 bool is_mapped(const void* at, size_t size) {

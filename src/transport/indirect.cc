@@ -62,8 +62,7 @@ bool resolve_indirect(const MemoryTable& memory, const MemoryRegion& region, con
   });
 }
 
-bool fetch(const MemoryTable& memory, const MemoryRegion& region, void* to, const void* at, uint64_t size) {
-  if (!region.layout) return safe_read(to, at, size);
+bool fetch_indirect(const MemoryTable& memory, const MemoryRegion& region, void* to, const void* at, uint64_t size) {
   auto* next = static_cast<unsigned char*>(to);
   return for_each_piece(memory, region, at, size, kLocalRead, [&](MemoryRegion& real, const void* from, uint64_t part) {
     if (real.may_fault && !safe_read(next, from, part)) return false;
@@ -73,8 +72,7 @@ bool fetch(const MemoryTable& memory, const MemoryRegion& region, void* to, cons
   });
 }
 
-bool store(const MemoryTable& memory, const MemoryRegion& region, void* at, const void* from, uint64_t size) {
-  if (!region.layout) return safe_write(at, from, size);
+bool store_indirect(const MemoryTable& memory, const MemoryRegion& region, void* at, const void* from, uint64_t size) {
   const auto* next = static_cast<const unsigned char*>(from);
   return for_each_piece(memory, region, at, size, kLocalWrite, [&](MemoryRegion& real, void* to, uint64_t part) {
     if (real.may_fault && !safe_write(to, next, part)) return false;

@@ -51,11 +51,12 @@ struct RealPiece {
 bool resolve_indirect(const MemoryTable& memory, const MemoryRegion& region, const void* at, uint64_t size,
                       unsigned access, std::vector<RealPiece>& pieces);
 
-// Access to any region that may fault (MemoryRegion::may_fault), with a layout or without. `at`: what its host() gives.
+// Access to a region with a layout. `at`: what its host() gives.
 /// Copies from it, or to it. False: the memory is not there, or a piece's key does not grant it.
-bool fetch(const MemoryTable& memory, const MemoryRegion& region, void* to, const void* at, uint64_t size);
-bool store(const MemoryTable& memory, const MemoryRegion& region, void* at, const void* from, uint64_t size);
-/// Where an atomic on [at, at+size) works, brought in for writing. nullptr: it is not there, or cut into pieces.
+bool fetch_indirect(const MemoryTable& memory, const MemoryRegion& region, void* to, const void* at, uint64_t size);
+bool store_indirect(const MemoryTable& memory, const MemoryRegion& region, void* at, const void* from, uint64_t size);
+/// Where an atomic on [at, at+size) works, brought in for writing. nullptr: it is not there, or cut into pieces. Any
+/// region that may fault (MemoryRegion::may_fault), with a layout or without.
 unsigned char* reach(const MemoryTable& memory, const MemoryRegion& region, unsigned char* at, uint64_t size);
 
 }  // namespace vb

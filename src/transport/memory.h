@@ -171,6 +171,17 @@ fabric::Registration* expose(MemoryRegion& region, fabric::Endpoint& endpoint, u
 inline bool present(const MemoryRegion& region, const void* at, uint64_t size, bool writable) {
   return !region.may_fault || bring_in(at, size, writable);
 }
+/// Copies from a region that may fault, or to it. `at`: what its host() gives. False: the memory is not there.
+inline bool fetch(const MemoryTable& memory, const MemoryRegion& region, void* to, const void* at, uint64_t size) {
+  if (region.layout) [[unlikely]]
+    return fetch_indirect(memory, region, to, at, size);
+  return safe_read(to, at, size);
+}
+inline bool store(const MemoryTable& memory, const MemoryRegion& region, void* at, const void* from, uint64_t size) {
+  if (region.layout) [[unlikely]]
+    return store_indirect(memory, region, at, from, size);
+  return safe_write(at, from, size);
+}
 /// Ends one use of what expose() gave for the same arguments.
 void conceal(MemoryRegion& region, fabric::Endpoint& endpoint, unsigned access, const void* at, uint64_t size);
 /// Takes the fabric's registrations back: the region's memory changes.

@@ -67,7 +67,21 @@ void count(int) { handled = handled + 1; }
 
 #if defined(__x86_64__)
 
-TEST(FaultGuardTest, CopiesEverySizeAndOffset) {
+/// With wide registers, where the processor has them, or without.
+class GuardedCopyTest : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (GetParam() && !__builtin_cpu_supports("avx2")) GTEST_SKIP() << "the processor has no such registers";
+    vb_guarded_wide = GetParam();
+  }
+  void TearDown() override { vb_guarded_wide = before_; }
+
+ private:
+  bool before_ = vb_guarded_wide;
+};
+INSTANTIATE_TEST_SUITE_P(Widths, GuardedCopyTest, testing::Bool());
+
+TEST_P(GuardedCopyTest, CopiesEverySizeAndOffset) {
   std::array<unsigned char, 2300> from, to;
   std::iota(from.begin(), from.end(), 1);
   for (size_t size = 0; size < 2100; size += size < 200 ? 1 : 37) {
