@@ -36,8 +36,8 @@ struct Test {
   int count;
 };
 constexpr Test kTests[] = {
-    {"64 B send", false, 64, 500},
-    {"1 MiB send", false, kMiB, 8},
+    {"64 B send", false, 64, 3000},
+    {"1 MiB send", false, kMiB, 32},
     {"64 B write", true, 64, 2000},
     {"1 MiB write", true, kMiB, 32},
 };
