@@ -18,6 +18,8 @@ namespace {
 
 constexpr uint32_t kPollsOfEventConsumer = 256;
 constexpr int kLongestDrain = 10'000;               ///< passes: a peer that sends for ever must not hold us
+constexpr uint64_t kLinger = 50'000;                ///< ns: who sends data has some more within that time
+constexpr int kMostLingering = 1'000;               ///< passes: connections want to be heard
 constexpr int kStandByMs = 1;                       ///< how soon a program that stops polling is noticed
 constexpr uint64_t kTick = 20 * kMillisecond;       ///< retry budgets are watched this often
 constexpr uint64_t kLatestTick = 5 * kTick;         ///< when a program that polls leaves no gap
@@ -143,10 +145,27 @@ void Helper::stand_by() {
 /// we share with it, and with all the work on our side, both would get half of it.
 bool Helper::drain() {
   auto guard = lane_.hold();
-  for (int i = 0; i < kLongestDrain && lane_.pass() != 0; ++i) {
+  uint64_t linger_until = 0;
+  for (int i = 0; i < kLongestDrain; ++i) {
+    if (lane_.pass() != 0) {
+      linger_until = 0;
+    } else if (!lane_.transfers_under_way() || i >= kMostLingering || !linger(guard, linger_until)) {
+      break;
+    }
     if (polled_since_last_look()) return false;
   }
   maintain();
+  return true;
+}
+
+/// Data is coming, but nothing more of it now. Who sleeps between its pieces is woken for each, at the sender's cost.
+bool Helper::linger(std::unique_lock<Lane>& guard, uint64_t& until) {
+  const uint64_t now = clock_ns();
+  if (until == 0) until = now + kLinger;
+  if (now >= until) return false;
+  guard.unlock();
+  sched_yield();
+  guard.lock();
   return true;
 }
 

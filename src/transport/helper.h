@@ -32,6 +32,7 @@ class Helper {
   bool polled_since_last_look() const;
   void stand_by();
   bool drain();
+  static bool linger(std::unique_lock<Lane>& guard, uint64_t& until);
   void serve();
   enum class Nap { kSlept, kBusy, kStalled };
   Nap sleep_deeply();

@@ -303,7 +303,10 @@ void Lane::answer_quiesce(Channel& channel, const wire::Packet& packet) {
 
 void Lane::released(fabric::Frame& frame, int error) { static_cast<Channel*>(frame.owner)->released(frame, error); }
 
-void Lane::finished(fabric::Transfer& transfer, int error) { Responder::transfer_finished(transfer, error); }
+void Lane::finished(fabric::Transfer& transfer, int error) {
+  --transfers_;
+  Responder::transfer_finished(transfer, error);
+}
 
 // --- queue pairs -------------------------------------------------------------------------------------------------
 

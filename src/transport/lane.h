@@ -143,6 +143,9 @@ class Lane final : public fabric::Sink {
   }
   bool outstanding() { return !outstanding_.empty(); }
   bool stalled() { return !stalled_.empty(); }
+  /// A transfer has been handed over, of which finished() will tell.
+  void transfer_begun() { ++transfers_; }
+  bool transfers_under_way() const { return transfers_ != 0; }
   /// From here on what the helper would do later is done at once, and what needs it rouses it.
   void helper_goes_to_sleep();
   uint64_t next_deadline();
@@ -235,6 +238,7 @@ class Lane final : public fabric::Sink {
   std::atomic<QueuePair*> kicked_{nullptr};
   std::atomic<bool> closed_{false};
   uint32_t passes_ = 0;
+  uint32_t transfers_ = 0;
   uint32_t passes_beside_sleeper_ = 0;  ///< by the program, since the helper went to sleep
   std::array<std::unique_ptr<Slot>, kSlotCount> slots_;
   std::vector<std::unique_ptr<Rail>> rails_;

@@ -128,6 +128,7 @@ Responder::Outcome Responder::start_write_back(const Packet& packet, Operation* 
   if (lane.persister().write_back(segment.address, segment.length, started.transfers[0], lane.nudge_helper)) {
     started.free_transfers &= ~1u;
     started.flying = 1;
+    lane.transfer_begun();
   } else {
     started.error = EAGAIN;
   }

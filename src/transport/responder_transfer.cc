@@ -111,6 +111,7 @@ int Responder::launch_one(Operation& operation) {
   if (status != 0) return status;
   operation.free_transfers &= ~(1u << slot);
   ++operation.flying;
+  qp_.config.lane->transfer_begun();
   operation.left -= size;
   operation.segment_offset += size;
   operation.piece_offset += size;
