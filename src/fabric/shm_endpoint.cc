@@ -61,6 +61,7 @@ Result<Peer> ShmEndpoint::add_peer(std::span<const unsigned char> name) {
   if (name.size() != at_provider.size() + 1 + sizeof address || at_provider.find('/') != std::string::npos)
     return Error{EINVAL};
   memcpy(&address, name.data() + at_provider.size() + 1, sizeof address);
+  if (address.process <= 0) return Error{EINVAL};
   Known known{SharedRegion(at_provider), {}, address.process};
   if (auto opened = known.outbox.open(address); !opened) return Error{opened.error()};
   auto peer = provider_->add_peer(bytes(at_provider));
@@ -77,7 +78,7 @@ void ShmEndpoint::remove_peer(Peer peer) {
 
 void ShmEndpoint::peer_died(Peer peer) {
   region_.rescue();
-  inbox_.writer_died(peers_[peer].process);
+  inbox_.writer_left(peers_[peer].process);
 }
 
 int ShmEndpoint::send(Peer peer, Frame& frame) {
