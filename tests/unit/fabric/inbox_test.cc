@@ -142,7 +142,7 @@ TEST_F(InboxTest, ARingOfWhoRunsAnotherProgramIsFree) {
     Outbox outbox;
     if (outbox.open(inbox.address())) write(outbox, "last words");
     dup2(says[1], STDOUT_FILENO);
-    execl("/bin/sh", "sh", "-c", "echo; while :; do sleep 60; done", nullptr);
+    execl("/bin/sh", "sh", "-c", "echo; exec sleep 600", nullptr);
     _exit(1);
   }
   char byte;
