@@ -44,9 +44,8 @@ static_assert(sizeof(FrameRing) == FrameRing::kSize);
 class FrameWriter {
  public:
   FrameWriter() = default;
-  explicit FrameWriter(FrameRing& ring) : ring_(&ring), at_(ring.read.load(std::memory_order_acquire)), read_(at_) {
-    if (at_ >= FrameRing::kBytes || at_ % FrameRing::kLine != 0) ring_ = nullptr;
-  }
+  /// The ring is empty: all zero.
+  explicit FrameWriter(FrameRing& ring) : ring_(&ring) {}
 
   /// False: no room now.
   bool write(std::span<const unsigned char> frame) {
@@ -92,7 +91,8 @@ class FrameReader {
  public:
   enum class Found { kNothing, kFrame, kNonsense };
 
-  explicit FrameReader(FrameRing& ring) : ring_(&ring), at_(ring.read.load(std::memory_order_relaxed)) {}
+  /// The ring is new: its writer may have begun.
+  explicit FrameReader(FrameRing& ring) : ring_(&ring) {}
 
   bool empty() const { return ring_->header(at_).size.load(std::memory_order_acquire) == 0; }
 
@@ -116,7 +116,7 @@ class FrameReader {
 
  private:
   FrameRing* ring_;
-  uint32_t at_;
+  uint32_t at_ = 0;
 };
 
 }  // namespace vb::fabric

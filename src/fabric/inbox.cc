@@ -1,35 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fabric/inbox.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
+#include <cstring>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "base/sealed_file.h"
 #include "fabric/process_end.h"
 
 namespace vb::fabric {
 
 namespace {
 constexpr size_t kPollLimit = 16;  // of one ring, so that a poll returns and others have their turn
-constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-constexpr size_t kPage = 4096;
-
-/// So that nobody can make an access to it fault.
-bool sealed(int fd) {
-  const int seals = fcntl(fd, F_GET_SEALS);
-  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 &&
-         lseek(fd, 0, SEEK_END) == static_cast<off_t>(InboxMapping::kSize);
-}
 }  // namespace
 
+/// Not to be touched at first: where a program keeps all its memory in place (mlockall), that would fill it all.
 InboxMapping::InboxMapping(int fd) {
-  void* base = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  void* base = mmap(nullptr, kSize, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
   if (base == MAP_FAILED) return;
+  if (munlock(base, kSize) != 0 || mprotect(base, kSize, PROT_READ | PROT_WRITE) != 0) {
+    munmap(base, kSize);
+    return;
+  }
   madvise(base, kSize, MADV_DONTDUMP);
   base_ = static_cast<unsigned char*>(base);
 }
@@ -39,14 +35,13 @@ InboxMapping::~InboxMapping() {
 }
 
 Result<void> Inbox::open() {
-  Fd fd(memfd_create("verbatim-inbox", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd || ftruncate(fd.get(), InboxMapping::kSize) != 0 || fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0)
-    return Error{errno};
-  InboxMapping mapping(fd.get());
+  auto fd = make_sealed_file("verbatim-inbox", InboxMapping::kSize);
+  if (!fd) return Error{fd.error()};
+  InboxMapping mapping(fd->get());
   if (!mapping) return Error{ENOMEM};
   mapping.header().secret = random_value<uint64_t>();
   mapping_ = std::move(mapping);
-  fd_ = std::move(fd);
+  fd_ = std::move(*fd);
   return {};
 }
 
@@ -84,7 +79,7 @@ bool Inbox::empty() {
 void Inbox::look_again() {
   auto& header = mapping_.header();
   seen_changes_ = header.changes.load(std::memory_order_acquire);
-  end_dead_writers();
+  end_gone_writers();
   std::array<bool, InboxMapping::kRings> known{};
   for (const Ring& ring : rings_) known[ring.number] = true;
   for (uint32_t i = 1; i < InboxMapping::kRings; ++i) {
@@ -111,20 +106,23 @@ bool Inbox::free_if_left(Ring& ring) {
 
 /// Gives its memory back, which makes it zero: empty.
 void Inbox::free(uint32_t number) {
-  madvise(&mapping_.ring(number), FrameRing::kSize, MADV_REMOVE);
-  mapping_.header().entries[number].state.store(InboxMapping::kFree, std::memory_order_release);
+  FrameRing& ring = mapping_.ring(number);
+  if (madvise(&ring, sizeof ring, MADV_REMOVE) != 0) memset(static_cast<void*>(&ring), 0, sizeof ring);
+  InboxMapping::Entry& entry = mapping_.header().entries[number];
+  entry.writer.store(0, std::memory_order_relaxed);  // Who takes it next may not say at once who he is.
+  entry.state.store(InboxMapping::kFree, std::memory_order_release);
 }
 
-void Inbox::writer_died(pid_t process) {
-  dead_.push_back(process);
-  end_dead_writers();
+void Inbox::writer_left(pid_t process) {
+  if (std::find(gone_.begin(), gone_.end(), process) == gone_.end()) gone_.push_back(process);
+  end_gone_writers();
 }
 
-/// A process's connections end a little before itself: who is not dead yet is asked for again at the next change.
-void Inbox::end_dead_writers() {
+/// A process's connections end a little before itself: who is not gone yet is asked for again at the next change.
+void Inbox::end_gone_writers() {
   auto& header = mapping_.header();
-  std::erase_if(dead_, [&header](pid_t process) {
-    if (!has_ended(process)) return false;
+  std::erase_if(gone_, [this, &header](pid_t process) {
+    if (!has_ended(process) && !runs_without(process, fd_.get())) return false;
     for (auto& entry : header.entries) {
       const uint32_t state = entry.state.load(std::memory_order_relaxed);
       if (entry.writer.load(std::memory_order_relaxed) != process || state == InboxMapping::kFree) continue;
@@ -136,10 +134,8 @@ void Inbox::end_dead_writers() {
 }
 
 Result<void> Outbox::open(const InboxAddress& address) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/fd/%d", address.process, address.fd);
-  Fd file(::open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  if (!file || !sealed(file.get())) return Error{ESTALE};
+  Fd file = open_sealed_file(address.process, address.fd, InboxMapping::kSize);
+  if (!file) return Error{ESTALE};
   InboxMapping mapping(file.get());
   if (!mapping) return Error{ENOMEM};
   auto& header = mapping.header();
@@ -154,6 +150,7 @@ Result<void> Outbox::open(const InboxAddress& address) {
     mapping_ = std::move(mapping);
     return {};
   }
+  header.changes.fetch_add(1);  // Some may be free by now, and their owner has not looked.
   return Error{ENOSPC};
 }
 

@@ -68,8 +68,8 @@ class Inbox {
   size_t poll(Sink& sink);
   /// Whether nothing has come.
   bool empty();
-  /// The process may be dead: when it is, its ring is free again once it is read.
-  void writer_died(pid_t process);
+  /// The process may be dead, or run another program: when that is so, its ring is free again once it is read.
+  void writer_left(pid_t process);
 
   uint64_t rejected() const { return rejected_; }
 
@@ -83,7 +83,7 @@ class Inbox {
 
   void look_again();
   size_t poll(Ring& ring, Sink& sink);
-  void end_dead_writers();
+  void end_gone_writers();
   void shut(Ring& ring);
   bool free_if_left(Ring& ring);
   void free(uint32_t number);
@@ -92,7 +92,7 @@ class Inbox {
   InboxMapping mapping_;
   uint32_t seen_changes_ = 0;
   std::vector<Ring> rings_;  ///< those that are taken
-  std::vector<pid_t> dead_;  ///< processes that may still be about to end
+  std::vector<pid_t> gone_;  ///< processes that may still be about to end
   uint64_t rejected_ = 0;
   std::array<unsigned char, FrameRing::kLargest> frame_;
 };

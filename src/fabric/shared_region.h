@@ -27,6 +27,8 @@ class SharedRegion {
   /// Whether no peer has left anything for this endpoint. Takes nothing away from a peer that is about to. False when
   /// the layout is not known.
   bool quiet() const { return view_ && view_->commands->empty() && view_->responses->empty(); }
+  /// Whether a peer has. False when the layout is not known.
+  bool has_word() const { return view_ && !quiet(); }
 
  private:
   /// The head of a circular queue inside the region. Peers write it.

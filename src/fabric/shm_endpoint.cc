@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fabric/shm_endpoint.h"
 
+#include <sys/uio.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -13,6 +16,10 @@ namespace {
 
 /// Polls that find nothing for each that asks the provider all the same: it may have work of its own.
 constexpr uint32_t kLooksAnyway = 64;
+
+/// Where both sides copy, neither sleeps before it has looked so often for the other's next step. That is some 50 ms: a
+/// peer that is stopped does not keep us awake.
+constexpr uint32_t kLooksForNextStep = 10'000;
 
 /// Bytes that are copied with a region locked: a lock that is held for long may be taken for one of the dead.
 constexpr size_t kMostUnderLock = size_t{16} << 20;
@@ -25,6 +32,16 @@ std::string provider_name(std::span<const unsigned char> name) {
 
 std::span<const unsigned char> bytes(const std::string& name) {
   return {reinterpret_cast<const unsigned char*>(name.c_str()), name.size() + 1};
+}
+
+/// Whether the provider copies through shared memory, because the kernel (a sandbox, Yama) or its own option forbids us
+/// to reach into the process. Nothing is read: there is nothing at that address.
+bool must_copy(pid_t process) {
+  char byte;
+  iovec here{&byte, 1}, there{nullptr, 1};
+  const bool refused = process_vm_readv(process, &here, 1, &there, 1, 0) < 0 && errno != EFAULT;
+  const char* option = getenv("FI_SHM_DISABLE_CMA");
+  return refused || (option && strchr("1yYtT", *option) && *option);
 }
 
 }  // namespace
@@ -61,12 +78,14 @@ Result<Peer> ShmEndpoint::add_peer(std::span<const unsigned char> name) {
   if (name.size() != at_provider.size() + 1 + sizeof address || at_provider.find('/') != std::string::npos)
     return Error{EINVAL};
   memcpy(&address, name.data() + at_provider.size() + 1, sizeof address);
+  if (address.process <= 0) return Error{EINVAL};
   Known known{SharedRegion(at_provider), {}, address.process};
   if (auto opened = known.outbox.open(address); !opened) return Error{opened.error()};
   auto peer = provider_->add_peer(bytes(at_provider));
   if (!peer) return peer;
   if (*peer >= peers_.size()) peers_.resize(*peer + 1);
   peers_[*peer] = std::move(known);
+  by_copies_ |= must_copy(address.process);
   return peer;
 }
 
@@ -77,7 +96,7 @@ void ShmEndpoint::remove_peer(Peer peer) {
 
 void ShmEndpoint::peer_died(Peer peer) {
   region_.rescue();
-  inbox_.writer_died(peers_[peer].process);
+  inbox_.writer_left(peers_[peer].process);
 }
 
 int ShmEndpoint::send(Peer peer, Frame& frame) {
@@ -87,7 +106,7 @@ int ShmEndpoint::send(Peer peer, Frame& frame) {
 }
 
 int ShmEndpoint::began(int status) {
-  if (status == 0) ++transfers_;
+  if (status == 0) ++transfers_, notice_work();
   return status;
 }
 
@@ -109,6 +128,7 @@ void ShmEndpoint::unregister(Registration& registration) { provider_->unregister
 
 void ShmEndpoint::finished(Transfer& transfer, int error) {
   --transfers_;
+  notice_work();
   sink_->finished(transfer, error);
 }
 
@@ -126,10 +146,13 @@ size_t ShmEndpoint::poll(Sink& sink) {
 size_t ShmEndpoint::poll_provider(Sink& sink) {
   if (!unread_ && transfers_ == 0 && region_.quiet() && ++idle_polls_ % kLooksAnyway != 0) return 0;
   if (!region_.passable()) return 0;
+  if (region_.has_word()) notice_work();
   sink_ = &sink;
   const size_t count = provider_->poll(*this);
   unread_ = count != 0;
   return count;
 }
+
+bool ShmEndpoint::may_sleep() { return inbox_.empty() && (!by_copies_ || ++looks_in_vain_ > kLooksForNextStep); }
 
 }  // namespace vb::fabric

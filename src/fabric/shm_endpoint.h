@@ -34,7 +34,7 @@ class ShmEndpoint : public Endpoint, private Sink {
   Result<Registration> register_memory(void* address, size_t length, unsigned access) override;
   void unregister(Registration& registration) override;
   size_t poll(Sink& sink) override;
-  bool may_sleep() override { return inbox_.empty(); }
+  bool may_sleep() override;
 
  private:
   struct Known {
@@ -50,6 +50,7 @@ class ShmEndpoint : public Endpoint, private Sink {
   bool may_enter(Peer peer) const { return region_.passable() && peers_[peer].region.passable(); }
   int began(int status);
   size_t poll_provider(Sink& sink);
+  void notice_work() { looks_in_vain_ = 0; }
 
   std::unique_ptr<Endpoint> provider_;
   SharedRegion region_;
@@ -59,7 +60,9 @@ class ShmEndpoint : public Endpoint, private Sink {
   uint32_t transfers_ = 0;    ///< under way
   bool unread_ = true;        ///< the provider's completion queue may hold something
   uint32_t idle_polls_ = 0;
-  Sink* sink_ = nullptr;  ///< during a poll
+  bool by_copies_ = false;      ///< the kernel does not move the data of some peer: both sides copy, piece by piece
+  uint32_t looks_in_vain_ = 0;  ///< since something happened at the provider
+  Sink* sink_ = nullptr;        ///< during a poll
 };
 
 }  // namespace vb::fabric

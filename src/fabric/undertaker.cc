@@ -137,9 +137,10 @@ void Undertaker::remove(SharedLock& lock) {
 void Undertaker::suspect(SharedLock& lock) {
   std::lock_guard guard(mutex_);
   if (!start()) return;
+  const bool was_looking = looking_;
   begin_inquest(lock);
   const uint64_t one = 1;
-  if (looking_) static_cast<void>(!write(wake_.get(), &one, sizeof one));
+  if (looking_ && !was_looking) static_cast<void>(!write(wake_.get(), &one, sizeof one));
 }
 
 /// The process may have died, or be none that we see: then nothing is known of its death. Who is dead when he is added
@@ -208,8 +209,11 @@ void Undertaker::run() {
     epoll_event event;
     const int ready = epoll_wait(events_.get(), &event, 1, timeout);
     std::lock_guard guard(mutex_);
-    if (ready > 0) notice_deaths();
-    look();
+    if (ready > 0) {
+      notice_deaths();
+    } else if (ready == 0) {
+      look();  // Only when its time has come: many may die at once.
+    }
     timeout = looking_ ? kLookMs : -1;
   }
 }

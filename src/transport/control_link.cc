@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "fabric/ofi_endpoint.h"
+#include "fabric/process_end.h"
 #include "transport/lane.h"
 #include "transport/presence.h"
 #include "transport/router.h"
@@ -70,6 +71,7 @@ ControlLink::ControlLink(Router& router, Fd socket, Route* route)
 ControlLink::~ControlLink() {
   router_.poller().remove(socket_.get());
   if (presence_) unmap_presence(presence_);
+  if (reached_) rail_->remove_peer(*reached_);
   if (token_reserved_) router_.lane().release_token(token_);
 }
 
@@ -266,7 +268,8 @@ bool ControlLink::handle_hello(const wire::Hello& hello) {
     close("the process is known already");
     return false;
   }
-  return send_offer(same_host() ? Path::kSharedMemory : Path::kFabric);
+  const bool apart = std::exchange(route_->apart, false);
+  return send_offer(same_host() && !apart ? Path::kSharedMemory : Path::kFabric);
 }
 
 /// Over the fabric both ends of a queue pair must be on one such path: the keys of memory are those of one endpoint.
@@ -331,18 +334,24 @@ bool ControlLink::handle_offer(const wire::Offer& offer) {
   return initiator_ ? establish(offer) : accept_offer(offer);
 }
 
+/// nullptr: the peer is reached by shared memory.
+const char* ControlLink::obstacle_to_sharing(const wire::Offer& offer) {
+  if (!same_host() || offer.proof != router_.presence_proof()) return "another host, user or namespace";
+  if (!presence_) presence_ = map_presence(peer_.pid, peer_.presence_fd, peer_.presence_secret);
+  rail_ = presence_ ? router_.shared_memory_rail() : nullptr;
+  if (!rail_) return "it cannot be mapped";
+  auto address = rail_->add_peer({offer.name, offer.name_size});
+  if (!address) return strerror(address.error());
+  reached_ = *address;
+  return nullptr;
+}
+
 bool ControlLink::accept_offer(const wire::Offer& offer) {
-  if (offer.path == Path::kSharedMemory) {
-    bool acceptable = same_host() && offer.proof == router_.presence_proof();
-    if (!acceptable || !(presence_ = map_presence(peer_.pid, peer_.presence_fd, peer_.presence_secret)) ||
-        !router_.shared_memory_rail()) {
-      log(LogLevel::info, "shared memory with process %d is not possible: %s", peer_.pid,
-          !acceptable ? "another host, user or namespace" : "it cannot be mapped");
-      send(Control::kReject, nullptr, 0);
-      return true;
-    }
-  }
-  return send_offer(offer.path) && establish(offer);
+  const char* obstacle = offer.path == Path::kSharedMemory ? obstacle_to_sharing(offer) : nullptr;
+  if (!obstacle) return send_offer(offer.path) && establish(offer);
+  log(LogLevel::info, "shared memory with process %d is not possible: %s", peer_.pid, obstacle);
+  send(Control::kReject, nullptr, 0);
+  return true;
 }
 
 /// Of two processes always the same one begins, whoever has called: each may be calling the other.
@@ -357,16 +366,18 @@ bool ControlLink::establish(const wire::Offer& offer) {
     close("the peer offers another fabric");
     return false;
   }
-  auto address = rail_->add_peer({offer.name, offer.name_size});
+  auto address = reached_ ? *reached_ : rail_->add_peer({offer.name, offer.name_size});
   if (!address) {
-    log(LogLevel::error, "%s does not take the peer's address: error %d", rail_->endpoint->traits().provider.c_str(),
-        address.error());
+    if (route_) route_->apart = offered_ == Path::kSharedMemory;
+    log(route_ && route_->apart ? LogLevel::info : LogLevel::error, "%s does not take the peer's address: error %d",
+        rail_->endpoint->traits().provider.c_str(), address.error());
     close("unusable address");
     return false;
   }
   Channel::Peer peer;
   std::copy(std::begin(peer_.process), std::end(peer_.process), peer.process.begin());
   peer.address = *address;
+  reached_.reset();
   peer.token = offer.token;
   peer.link = this;
   peer.path = path();
@@ -411,12 +422,15 @@ void ControlLink::catch_up() {
   if (poll(&hang_up, 1, kLastWords) > 0) read_in();
 }
 
-/// A process that was killed could not remove what its shared memory endpoint leaves behind.
+/// A process that was killed could not remove what its shared memory endpoint leaves behind. One that lives needs it
+/// still, for its other peers and for those to come: then the channel has ended for another reason.
 void ControlLink::unlink_endpoint_file() {
   if (!endpoint_file_.starts_with(fabric::kSharedMemoryPrefix) || endpoint_file_.find('/') != std::string::npos) return;
   std::string path = "/dev/shm/" + endpoint_file_;
   struct stat info;
-  if (lstat(path.c_str(), &info) == 0 && info.st_uid == geteuid()) ::unlink(path.c_str());
+  Fd file(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!file || fstat(file.get(), &info) != 0 || info.st_uid != geteuid()) return;
+  if (!fabric::maps(peer_.pid, file.get())) ::unlink(path.c_str());
 }
 
 /// The peer sees the connection end; the hang-up that we see ourselves discards the link.

@@ -2,6 +2,7 @@
 // A control connection: finds out who the peer is, agrees on a fabric, and then is the sign of life. Lane's lock held.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   wire::Proof prove(wire::Place place, const wire::Offer& offer) const;
   bool handle_offer(const wire::Offer& offer);
   bool accept_offer(const wire::Offer& offer);
+  const char* obstacle_to_sharing(const wire::Offer& offer);
   bool handle_count(wire::Control type, const wire::Count& count);
   void send_count(wire::Control type);
   bool send_offer(wire::Path path);
@@ -90,6 +92,7 @@ class ControlLink final : public Pollable, public ChannelLink, public ListNode<C
   bool token_reserved_ = false;
   Rail* rail_ = nullptr;
   PresencePage* presence_ = nullptr;
+  std::optional<fabric::Peer> reached_;  ///< the peer by shared memory, while no channel has it
   Channel* channel_ = nullptr;
   std::string endpoint_file_;
   std::vector<unsigned char> in_;

@@ -73,6 +73,7 @@ class Lane final : public fabric::Sink {
   void unlock();
 
   MemoryTable memory;
+  Responder::Pool operations;
 
   void add(QueuePair& qp);
   void remove(QueuePair& qp);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "transport/presence.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 
-#include <cstdio>
+#include <cerrno>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "base/sealed_file.h"
 
 namespace vb {
 
@@ -15,34 +15,31 @@ namespace {
 constexpr size_t kPageSize = 4096;
 
 PresencePage* map(int fd) {
-  void* page = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  const int flags = fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+  void* page = mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, flags, fd, 0);
   return page == MAP_FAILED ? nullptr : static_cast<PresencePage*>(page);
 }
 }  // namespace
 
+/// Where no such file can be made, there are no peers to share it with: the page is for this process alone.
 Result<void> Presence::open() {
-  Fd fd(memfd_create("verbatim-presence", MFD_CLOEXEC));
-  if (!fd || ftruncate(fd.get(), kPageSize) != 0) return Error{errno};
-  page_ = map(fd.get());
+  if (auto file = make_sealed_file("verbatim-presence", kPageSize)) fd_ = std::move(*file);
+  page_ = map(fd_.get());
   if (!page_) return Error{errno};
   page_->secret = random_value<uint64_t>();
   page_->proof = random_value<uint64_t>();
-  fd_ = std::move(fd);
   return {};
 }
 
 PresencePage* map_presence(int pid, int fd, uint64_t secret) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, fd);
-  Fd file(::open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK));
-  // The size is checked, so that a peer that names another file cannot make an access to the page fault.
-  if (!file || lseek(file.get(), 0, SEEK_END) != static_cast<off_t>(kPageSize)) {
-    log(LogLevel::debug, "%s is not a presence page: error %d", path, errno);
+  Fd file = open_sealed_file(pid, fd, kPageSize);
+  if (!file) {
+    log(LogLevel::debug, "descriptor %d of process %d is not a presence page: error %d", fd, pid, errno);
     return nullptr;
   }
   PresencePage* page = map(file.get());
   if (page && page->secret != secret) {
-    log(LogLevel::debug, "%s is another process's presence page", path);
+    log(LogLevel::debug, "descriptor %d of process %d is another process's presence page", fd, pid);
     unmap_presence(page);
     return nullptr;
   }

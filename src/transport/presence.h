@@ -20,6 +20,7 @@ struct PresencePage {
 class Presence {
  public:
   Result<void> open();
+  /// -1: others cannot open it.
   int fd() const { return fd_.get(); }
   PresencePage& page() { return *page_; }
   bool valid() const { return page_ != nullptr; }

@@ -57,7 +57,7 @@ bool Responder::expected(const Packet& packet) {
 }
 
 Responder::Operation& Responder::hold(const Packet& packet) {
-  auto operation = std::make_unique<Operation>();
+  OwnedOperation operation = qp_.config.lane->operations.take();
   operation->responder = this;
   operation->bytes.assign(packet.source.begin(), packet.source.end());
   std::span<const unsigned char> copy(operation->bytes);
@@ -257,8 +257,24 @@ bool Responder::may_begin_early(size_t position) const {
 void Responder::advance() {
   if (advancing_) return;
   advancing_ = true;
-  while (!pipeline_.empty() && finish(*pipeline_.front())) {
-  }
+  do {
+    while (!pipeline_.empty() && finish(*pipeline_.front())) {
+    }
+    begin_more();
+  } while (has_failed_at_once());
+  advancing_ = false;
+  settle();
+}
+
+/// The oldest operation, without a transfer under way whose end would bring us here again.
+bool Responder::has_failed_at_once() const {
+  if (pipeline_.empty()) return false;
+  const Operation& oldest = *pipeline_.front();
+  return oldest.state == Operation::kMoving && oldest.error != 0 && oldest.flying == 0;
+}
+
+/// Hands to the fabric what it takes of the operations under way, and of those that may begin before their turn.
+void Responder::begin_more() {
   for (size_t i = 0; i < pipeline_.size() && running_ < kMoves; ++i) {
     Operation& operation = *pipeline_[i];
     if (operation.state == Operation::kMoving) {
@@ -271,8 +287,6 @@ void Responder::advance() {
     early_ = false;
     if (outcome != Outcome::kRunning) break;
   }
-  advancing_ = false;
-  settle();
 }
 
 /// Brings the oldest operation to its end if it can be. True: it is gone, look at the next.
@@ -314,7 +328,7 @@ bool Responder::finish_move(Operation& operation) {
 }
 
 bool Responder::pop_done() {
-  std::unique_ptr<Operation> operation = std::move(pipeline_.front());
+  OwnedOperation operation = std::move(pipeline_.front());
   pipeline_.pop_front();
   retire(operation->packet);
   return true;
@@ -323,7 +337,7 @@ bool Responder::pop_done() {
 /// The transfers are over, but in vain: the queue pair is in ERR, or the fabric could not reach the peer's memory
 /// because the peer is gone or has taken it away.
 bool Responder::end_move(Operation& operation) {
-  std::unique_ptr<Operation> keep = std::move(pipeline_.front());
+  OwnedOperation keep = std::move(pipeline_.front());
   pipeline_.pop_front();
   release_regions(operation);
   srq_ = operation.srq;

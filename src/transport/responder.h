@@ -32,7 +32,27 @@ struct MemoryRegion;
 struct MemoryWindow;
 
 class Responder {
+ private:
+  struct Operation;
+  struct Recycle {
+    void operator()(Operation* operation) const;
+  };
+  using OwnedOperation = std::unique_ptr<Operation, Recycle>;
+
  public:
+  /// Operations that are over, with the memory they have grown, for those to come. One for a lane; guarded by its lock.
+  class Pool {
+   public:
+    Pool();
+    ~Pool();
+
+   private:
+    friend class Responder;
+    static constexpr size_t kMost = 64;
+    OwnedOperation take();
+    std::vector<std::unique_ptr<Operation>> spare_;
+  };
+
   explicit Responder(ConnectedQueuePair& qp) : qp_(qp) {}
 
   void request(const wire::Packet& packet);
@@ -82,7 +102,8 @@ class Responder {
   };
 
   struct Operation {
-    Responder* responder;              ///< nullptr: abandoned
+    Pool* pool = nullptr;
+    Responder* responder = nullptr;    ///< nullptr: abandoned
     std::vector<unsigned char> bytes;  ///< the packet's own copy
     wire::Packet packet{};
     enum { kWaiting, kMoving, kRelayed } state = kWaiting;
@@ -145,6 +166,8 @@ class Responder {
   Outcome start_write_back(const wire::Packet& packet, Operation* operation);
   Operation& start_operation(const wire::Packet& packet, Operation* operation);
   Outcome start_move(const wire::Packet& packet, Operation* operation, bool pull);
+  void begin_more();
+  bool has_failed_at_once() const;
   void launch(Operation& operation);
   int launch_one(Operation& operation);
 
@@ -193,7 +216,7 @@ class Responder {
   SharedReceiveQueue* srq_ = nullptr;  ///< of the request being executed: the queue pair's, or the one that it names
   ReceiveWqe receive_;                 ///< likewise
   std::vector<Segment> segments_;      ///< likewise: where its data goes (or comes from)
-  std::deque<std::unique_ptr<Operation>> pipeline_;
+  std::deque<OwnedOperation> pipeline_;
 };
 
 /// Tells the sender of `packet` that no queue pair here takes it.

@@ -10,6 +10,36 @@ namespace vb {
 
 using wire::Packet;
 
+Responder::Pool::Pool() { spare_.reserve(kMost); }
+Responder::Pool::~Pool() = default;
+
+Responder::OwnedOperation Responder::Pool::take() {
+  OwnedOperation operation;
+  if (spare_.empty()) {
+    operation.reset(new Operation);
+  } else {
+    operation.reset(spare_.back().release());
+    spare_.pop_back();
+  }
+  operation->pool = this;
+  return operation;
+}
+
+/// What comes next finds it as if it were new.
+void Responder::Recycle::operator()(Operation* operation) const {
+  auto& spare = operation->pool->spare_;
+  std::unique_ptr<Operation> owned(operation);
+  if (spare.size() == Pool::kMost) return;
+  auto bytes = std::move(owned->bytes);
+  auto segments = std::move(owned->segments);
+  std::destroy_at(operation);
+  new (operation) Operation;
+  operation->bytes = std::move(bytes);
+  operation->segments = std::move(segments);
+  operation->segments.clear();
+  spare.push_back(std::move(owned));
+}
+
 /// Whether some of where the data goes or comes from is pieces of other regions.
 bool Responder::in_pieces() const {
   return std::any_of(segments_.begin(), segments_.end(),
@@ -153,7 +183,7 @@ bool Responder::uses(const void* object) const {
 }
 
 void Responder::abandon() {
-  std::deque<std::unique_ptr<Operation>> pipeline;
+  std::deque<OwnedOperation> pipeline;
   pipeline.swap(pipeline_);
   for (auto& operation : pipeline) {
     if (operation->state == Operation::kRelayed) {  // It ends with its relay, which is cut off by itself.
@@ -182,7 +212,7 @@ void Responder::abandon() {
 
 void Responder::free_abandoned(Operation& operation) {
   for (Segment& segment : operation.segments) release(*segment.region);
-  delete &operation;
+  Recycle{}(&operation);
 }
 
 }  // namespace vb

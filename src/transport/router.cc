@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -22,6 +23,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "fabric/inbox.h"
 #include "fabric/ofi_endpoint.h"
 #include "transport/address_handle.h"
 
@@ -107,9 +109,13 @@ void scavenge(uint64_t pid_namespace) {
 }
 
 /// Why processes of this host cannot share memory with us; nullptr: they can.
-const char* obstacle_to_sharing(uint64_t pid_namespace) {
+const char* obstacle_to_sharing(uint64_t pid_namespace, const Presence& presence) {
   struct statvfs info;
+  rlimit files;
   if (!pid_namespace) return "/proc is not there";
+  if (presence.fd() < 0) return "files without a name cannot be made";
+  if (getrlimit(RLIMIT_FSIZE, &files) == 0 && files.rlim_cur < fabric::InboxMapping::kSize)
+    return "files may not be large enough (ulimit -f)";
   if (statvfs("/dev/shm", &info) != 0) return "/dev/shm is not there";
   if (uint64_t{info.f_bavail} * info.f_bsize < kSharedMemoryNeeded) return "/dev/shm has not enough room";
   return nullptr;
@@ -142,7 +148,7 @@ Result<void> Router::open() {
   random_bytes(hello_.process);
   multicast_.set_process(std::to_array(hello_.process));
   auto opened = presence_.open();
-  const char* obstacle = obstacle_to_sharing(hello_.pid_namespace);
+  const char* obstacle = obstacle_to_sharing(hello_.pid_namespace, presence_);
   const bool wanted = allows_shared_memory(config().provider);
   if (wanted && obstacle) log(LogLevel::warn, "no shared memory: %s; local peers use the fabric", obstacle);
   if (opened && wanted && !obstacle) {

@@ -35,6 +35,7 @@ class Route : public ListNode<Route, OnChannelRoutes> {
   Channel* channel = nullptr;
   bool connecting = false;
   bool reached = false;  ///< the process there has answered: it lives, however long the rest takes
+  bool apart = false;    ///< memory could not be shared: the next attempt is by the fabric
   uint64_t retry_at_ns = 0;
   uint64_t retry_delay_ns = 0;
   List<ConnectedQueuePair, OnRoute> waiting;

@@ -6,6 +6,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <deque>
 #include <mutex>
 
@@ -27,17 +29,33 @@ class EventQueue {
   void close() {
     std::deque<Event> forgotten;
     Fd closing;
-    std::lock_guard guard(lock_);
-    forgotten.swap(events_);
-    closing = std::move(fd_);
-  }
-
-  void push(const Event& event) {
     {
       std::lock_guard guard(lock_);
-      events_.push_back(event);
+      forgotten.swap(events_);
+      closing = std::move(fd_);
     }
-    eventfd_write(fd_.get(), 1);
+    // Who writes to it still must not find the number to be another descriptor's.
+    for (unsigned spins = 0; writing_.load(std::memory_order_acquire) != 0;) relax(spins);
+  }
+
+  /// No effect on a queue that is closed.
+  void push(const Event& event) {
+    int fd;
+    {
+      std::lock_guard guard(lock_);
+      if (!fd_) return;
+      events_.push_back(event);
+      fd = fd_.get();
+      writing_.fetch_add(1, std::memory_order_relaxed);
+    }
+    eventfd_write(fd, 1);  // Not with the lock: who wakes by it wants the lock.
+    writing_.fetch_sub(1, std::memory_order_release);
+  }
+
+  template <class Predicate>
+  size_t count(Predicate predicate) {
+    std::lock_guard guard(lock_);
+    return static_cast<size_t>(std::count_if(events_.begin(), events_.end(), predicate));
   }
 
   /// The next event. Blocks unless the fd is non-blocking (EAGAIN); EINTR after a signal. A cancellation point. `taken`
@@ -72,6 +90,7 @@ class EventQueue {
   Fd fd_;
   SpinLock lock_;
   std::deque<Event> events_;
+  std::atomic<unsigned> writing_{0};  ///< threads between the queue and the descriptor
 };
 
 }  // namespace vb

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "transport/engine.h"
+#include "verbs/async_events.h"
+#include "verbs/context.h"
 #include "verbs/qp_internal.h"
 
 namespace vb {
@@ -16,7 +18,8 @@ namespace {
 
 constexpr int kOpenPatience = 20'000;  ///< ms: an owner that loads its fabric answers late
 constexpr uint64_t kAnswerPatience = 20 * kSecond;
-constexpr int kMostErrno = 4095;  ///< of the kernel's
+constexpr size_t kMostEvents = 64;  ///< that the program has not taken; a target has a few kinds, and tells each once
+constexpr int kMostErrno = 4095;    ///< of the kernel's
 
 }  // namespace
 
@@ -93,12 +96,21 @@ void OpenedTarget::ready(uint32_t) {
   if (got == Received::kMessage) take(message);
 }
 
+/// What an owner tells may not fill our memory.
+void OpenedTarget::take_event(const TargetMessage& message) {
+  const void* qp = &handle_->abi.qp_base;
+  AsyncEvents& events = *Context::from(handle_->abi.qp_base.context).events;
+  const size_t waiting = events.count([qp](const ibv_async_event& each) { return AsyncEvents::about(each, qp); });
+  if (!wire::is_target_event(message.event) || waiting >= kMostEvents) {
+    ++engine().router.rejected;
+  } else {
+    push_event(*handle_, static_cast<ibv_event_type>(message.event));
+  }
+}
+
 /// An answer, or an event.
 void OpenedTarget::take(const TargetMessage& message) {
-  if (message.call == TargetCall::kEvent) {
-    if (wire::is_target_event(message.event)) push_event(*handle_, static_cast<ibv_event_type>(message.event));
-    return;
-  }
+  if (message.call == TargetCall::kEvent) return take_event(message);
   handle_->attr = message.attr;
   if (message.attr.qp_state <= IBV_QPS_ERR) handle_->transport.set_state(message.attr.qp_state);
   if (message.number != asked_) return;  // somebody has given up waiting for it

@@ -38,6 +38,7 @@ class OpenedTarget final : public Pollable {
 
  private:
   void take(const wire::TargetMessage& message);
+  void take_event(const wire::TargetMessage& message);
   void lose();
   /// By a fork: it is the parent's.
   bool left_behind() const;

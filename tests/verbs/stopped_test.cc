@@ -33,6 +33,15 @@ class StoppedTest : public PairTest {
   void stop_peer() { shared_peer()->stop_now(); }
   std::vector<SendWr> chain_of(const SendWr& one) { return std::vector<SendWr>(kCount, one); }
 
+  void expect_traffic_between_new_ends() {
+    make_connected();
+    const Address new_a = a().address(), new_b = b().address();
+    ASSERT_POSTED(a().post_send({write_wr(1, {new_a.sge(0, kSize)}, new_b.buffer, new_b.rkey)}));
+    ASSERT_DONE(a().wait_send(), 1);
+    ASSERT_POSTED(b().post_send({write_wr(2, {new_b.sge(0, kSize)}, new_a.buffer, new_a.rkey)}));
+    ASSERT_DONE(b().wait_send(), 2);
+  }
+
   // Twice the patience that docs/waiting.md promises, for each of the two calls, and a second.
   void expect_freedom() {
     auto begin = Clock::now();
@@ -56,11 +65,15 @@ TEST_P(StoppedTest, MemoryThatItReadsIsFreed) {
   expect_freedom();
 }
 
-TEST_P(StoppedTest, AQueuePairThatWaitsForItIsDestroyed) {
+TEST_P(StoppedTest, AQueuePairThatWaitsForItIsDestroyedAndOthersServeWhenItGoesOn) {
   ASSERT_POSTED(a().post_send(chain_of(write_wr(0, {at_a.sge(0, kSize)}, at_b.buffer, at_b.rkey))));
   ASSERT_GE(a().wait_send(1).size(), 1u);
   stop_peer();
   expect_freedom();
+  shared_peer()->go_on();
+  expect_traffic_between_new_ends();
+  shared_peer()->kill_now();
+  expect_traffic_between_new_ends();  // with a process that has not met us before
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, StoppedTest, testing::Values(PairParam{Form::kTwoProcesses, IBV_QPT_RC}), param_name);

@@ -80,6 +80,7 @@ int FakeEndpoint::write(Peer peer, const void* local, size_t length, const Regis
 
 int FakeEndpoint::issue(const Move& move, const Registration& local) {
   if (refused(refuse_transfers)) return EAGAIN;
+  if (fail_issues) return std::exchange(fail_issues, 0);
   EXPECT_LE(move.length, traits_.max_transfer);
   EXPECT_TRUE(local_is_registered(local.descriptor, move.local, move.length)) << "a transfer of unregistered memory";
   ++transfers;

@@ -32,6 +32,7 @@ class FakeEndpoint final : public Endpoint {
   // --- what a test does to it ---
   int refuse_sends = 0;          ///< the next sends are answered with EAGAIN; -1: all
   int refuse_transfers = 0;      ///< likewise reads and writes
+  int fail_issues = 0;           ///< what is not answered with EAGAIN is refused with this error, once
   int refuse_registrations = 0;  ///< the next registrations fail with ENOMEM
   bool hold_frames = false;      ///< what was sent to here is not delivered
   bool hold_sent = false;        ///< frames that were sent from here do not come back

@@ -104,15 +104,6 @@ TEST_F(FrameRingTest, KeepsTheOrderBetweenTwoThreads) {
   EXPECT_TRUE(reader.empty());
 }
 
-TEST_F(FrameRingTest, AnotherWriterGoesOnWhereTheLastOneLeft) {
-  ASSERT_TRUE(writer.write(numbered(1, 100)));
-  ASSERT_EQ(read(), FrameReader::Found::kFrame);
-  FrameWriter next(*ring);
-  ASSERT_TRUE(next.write(numbered(2, 100)));
-  ASSERT_EQ(read(), FrameReader::Found::kFrame);
-  EXPECT_EQ(frame, numbered(2, 100));
-}
-
 TEST_F(FrameRingTest, SizesOutOfRangeAreNonsense) {
   for (uint32_t size : {FrameRing::kLargest + 1, uint32_t{1} << 31, FrameRing::kSkip}) {
     ring->header(0).size.store(size);

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +105,22 @@ TEST_F(InboxTest, HasAnEnd) {
   EXPECT_TRUE(one_more.open(inbox.address()));
 }
 
+/// Nothing else may happen that makes the owner look again.
+TEST_F(InboxTest, WhoFindsNoRingMakesTheOwnerLookForOne) {
+  {
+    std::vector<Outbox> outboxes(InboxMapping::kRings - 1);
+    for (Outbox& outbox : outboxes) {
+      ASSERT_TRUE(outbox.open(inbox.address()));
+      write(outbox, "last words");
+    }
+  }
+  poll();  // They were left, and are read just now.
+  Outbox one_more;
+  EXPECT_EQ(one_more.open(inbox.address()).error(), ENOSPC);
+  poll();
+  EXPECT_TRUE(one_more.open(inbox.address()));
+}
+
 TEST_F(InboxTest, ARingOfTheDeadIsFreeWhenItIsRead) {
   const pid_t child = in_a_process_that_is_killed([this] {
     Outbox outbox;
@@ -111,15 +129,39 @@ TEST_F(InboxTest, ARingOfTheDeadIsFreeWhenItIsRead) {
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
   EXPECT_EQ(poll(), Strings{"last words"});
   EXPECT_EQ(taken(), 1);
-  inbox.writer_died(child);
+  inbox.writer_left(child);
   poll();
   EXPECT_EQ(taken(), 0);
+}
+
+TEST_F(InboxTest, ARingOfWhoRunsAnotherProgramIsFree) {
+  int says[2];
+  ASSERT_EQ(pipe(says), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    Outbox outbox;
+    if (outbox.open(inbox.address())) write(outbox, "last words");
+    dup2(says[1], STDOUT_FILENO);
+    execl("/bin/sh", "sh", "-c", "echo; exec sleep 600", nullptr);
+    _exit(1);
+  }
+  char byte;
+  ASSERT_EQ(read(says[0], &byte, 1), 1);
+  inbox.writer_left(child);
+  EXPECT_EQ(poll(), Strings{"last words"});
+  mapping().header().changes.fetch_add(1);
+  poll();
+  EXPECT_EQ(taken(), 0);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(says[0]);
+  close(says[1]);
 }
 
 TEST_F(InboxTest, ARingOfTheLivingIsKept) {
   Outbox outbox;
   ASSERT_TRUE(outbox.open(inbox.address()));
-  inbox.writer_died(getpid());
+  inbox.writer_left(getpid());
   write(outbox, "alive");
   EXPECT_EQ(poll(), Strings{"alive"});
   EXPECT_EQ(taken(), 1);
@@ -138,6 +180,32 @@ TEST_F(InboxTest, NonsenseIsCountedAndOthersAreHeard) {
   bad = {};
   poll();
   EXPECT_EQ(taken(), 1);
+}
+
+TEST_F(InboxTest, WhereARingsReaderIsToBeginIsNotTheWritersToSay) {
+  Outbox outbox;
+  ASSERT_TRUE(outbox.open(inbox.address()));
+  for (uint32_t where : {UINT32_MAX, FrameRing::kBytes, uint32_t{3}}) mapping().ring(1).read.store(where);
+  write(outbox, "hello");
+  EXPECT_EQ(poll(), Strings{"hello"});
+}
+
+/// A program may keep all its memory, and what it will map, in place.
+TEST_F(InboxTest, TakesNoMemoryThatIsNotUsedWhereAllMemoryIsLocked) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_MEMLOCK, &all);
+    if (mlockall(MCL_FUTURE) != 0) _exit(2);
+    Inbox locked;
+    if (!locked.open()) _exit(2);
+    struct stat info;
+    _exit(fstat(locked.address().fd, &info) == 0 && info.st_blocks < 2048 ? 0 : 1);
+  }
+  int status;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  if (WEXITSTATUS(status) == 2) GTEST_SKIP() << "this process may not lock so much memory";
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(InboxTest, AnotherFileIsNotAnInbox) {

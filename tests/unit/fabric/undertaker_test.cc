@@ -90,6 +90,15 @@ TEST_F(UndertakerTest, FreesOurLocksThatADeadProcessHolds) {
   EXPECT_TRUE(of_peer.is_free());
 }
 
+/// However often it is suspected: a hundred peers may die at once.
+TEST_F(UndertakerTest, GivesAHolderItsTime) {
+  SharedLock ours(locks_[0], getpid());
+  take(locks_[0]);
+  const auto begin = std::chrono::steady_clock::now();
+  while (!ours.is_free()) ours.suspect();
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(200));
+}
+
 TEST_F(UndertakerTest, FreesWhatTheNextOneLeavesToo) {
   SharedLock ours(locks_[0], getpid());
   for (int i = 0; i < 3; ++i) {

@@ -129,6 +129,16 @@ TEST_F(ResponderTest, ATransferThatFailsIsARemoteOperationError) {
   EXPECT_EQ(b.qp.state(), IBV_QPS_ERR);
 }
 
+TEST_F(ResponderTest, ATransferThatIsRefusedAfterAWaitIsARemoteOperationError) {
+  Memory from(a.lane, 4000, 0), to(b.lane, 4000, kAll);
+  b.endpoint->refuse_transfers = 2;  // once when it comes, once because it has come
+  b.endpoint->fail_issues = EIO;
+  a.post(write(1, from, to));
+  settle();
+  EXPECT_EQ(a.sent(), (std::vector<Completion>{{1, IBV_WC_REM_OP_ERR}}));
+  EXPECT_EQ(b.qp.state(), IBV_QPS_ERR);
+}
+
 TEST_F(ResponderTest, ATransferThatNeverEndsIsLeftBehind) {
   Memory from(a.lane, 4000, 0), to(b.lane, 4000, kAll);
   b.endpoint->hold_transfers = true;

@@ -153,6 +153,8 @@ void Peer::stop_now() {
   }
 }
 
+void Peer::go_on() { kill(pid_, SIGCONT); }
+
 bool Peer::alive() {
   if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
   return pid_ > 0;

@@ -22,6 +22,7 @@ class Peer {
   pid_t pid() const { return pid_; }
   void kill_now();  // SIGKILL, and waits until it is gone
   void stop_now();  // SIGSTOP, and waits until it does nothing any more; it can still be killed
+  void go_on();     // SIGCONT
   bool alive();
   void drop_end();  // the peer destroys what it has; does nothing when it is gone
 
