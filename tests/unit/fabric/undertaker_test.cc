@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <climits>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -173,6 +174,16 @@ TEST_F(UndertakerTest, IsToldWhomToSuspect) {
   await(locks_[0]);
   ours.suspect();
   EXPECT_TRUE(ours.is_free());
+}
+
+/// Peers that mean ill write what they want.
+TEST_F(UndertakerTest, AnyValueIsThatOfALock) {
+  for (int value : {INT_MIN, INT_MIN + 1, -1}) {
+    __atomic_store_n(&locks_[0], value, __ATOMIC_RELEASE);
+    SharedLock ours(locks_[0], getpid());
+    ours.suspect();
+    while (!ours.is_free()) sched_yield();
+  }
 }
 
 int undertakers() {
