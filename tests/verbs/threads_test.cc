@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Verbs are thread safe: threads share queue pairs, CQs and SRQs without a lock of their own, and make and destroy
 // objects beside each other.
+#include <poll.h>
+
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -8,6 +10,7 @@
 #include <thread>
 
 #include "support/pair.h"
+#include "support/pattern.h"
 
 namespace vt {
 namespace {
@@ -25,7 +28,7 @@ class Completions {
  public:
   explicit Completions(ibv_cq* cq) : cq_(cq), times_(kAll) {}
 
-  void poll() {
+  int poll() {
     ibv_wc wcs[4];
     const int count = ibv_poll_cq(cq_, 4, wcs);
     for (int i = 0; i < count; ++i) {
@@ -33,6 +36,7 @@ class Completions {
       ++times_.at(wcs[i].wr_id);
       ++seen_;
     }
+    return count;
   }
   template <class Done>
   bool poll_until(Done done) {
@@ -84,6 +88,16 @@ class ThreadsTest : public ConnectedTest {
     for (size_t id = thread * kEach; id < (thread + 1) * kEach; ++id) {
       ASSERT_EQ(post(with, fetch_add_wr(id, {at_a.sge(id * 8, 8)}, at_b.buffer, at_b.rkey, 1)), 0);
       ASSERT_TRUE(completions.wait_for(id));
+    }
+  }
+  // From b, as the main thread.
+  void send_all() {
+    constexpr size_t kBatch = 50;
+    for (size_t sent = 0; sent < kAll; sent += kBatch) {
+      std::vector<SendWr> sends;
+      for (size_t id = sent; id < sent + kBatch; ++id) sends.push_back(send_wr(id, {}));
+      EXPECT_POSTED(b().post_send(sends));
+      EXPECT_TRUE(completed_all(b().wait_send(kBatch), ids_from(sent, kBatch), IBV_WC_SUCCESS));
     }
   }
   // Every value was fetched once.
@@ -203,6 +217,62 @@ TEST_P(ThreadsTest, ObjectsComeAndGoBesideTraffic) {
   expect_counted(completions);
 }
 
+TEST_P(ThreadsTest, AConsumerOfEventsMissesNothingThatOthersSend) {
+  ibv_cq* cq = a().local().recv_cq();
+  ibv_comp_channel* channel = a().local().channel();
+  Completions completions(cq);
+  std::vector<RecvWr> receives;
+  for (size_t id = 0; id < kAll; ++id) receives.push_back(recv_wr(id));
+  ASSERT_POSTED(a().post_recv(receives));
+  ASSERT_EQ(ibv_req_notify_cq(cq, 0), 0);
+  std::thread consumer([&] {
+    while (completions.seen() < kAll) {
+      pollfd fd{.fd = channel->fd, .events = POLLIN, .revents = 0};
+      ASSERT_EQ(::poll(&fd, 1, Deadline().poll_timeout()), 1);
+      void* context;
+      ASSERT_EQ(ibv_get_cq_event(channel, &cq, &context), 0);
+      ibv_ack_cq_events(cq, 1);
+      ASSERT_EQ(ibv_req_notify_cq(cq, 0), 0);
+      while (completions.poll() > 0) {
+      }
+    }
+  });
+  send_all();
+  consumer.join();
+  EXPECT_TRUE(completions.each_once());
+  EXPECT_EQ(completions.failed(), 0u);
+}
+
+class MemoryThreadsTest : public ThreadsTest {
+ protected:
+  static constexpr size_t kPiece = 256 << 10;
+  MemoryThreadsTest() { options.buffer = kThreads * kPiece; }
+};
+
+INSTANTIATE_TEST_SUITE_P(Both, MemoryThreadsTest, kRc, param_name);
+
+TEST_P(MemoryThreadsTest, EachRegistersMovesMuchAndForgets) {
+  Completions completions(send_cq());
+  in_threads([&](size_t thread) {
+    const uint64_t remote = at_b.buffer + thread * kPiece;
+    for (uint64_t id = thread * kEach; id < thread * kEach + 20; id += 2) {
+      Bytes memory(kPiece);
+      fill_pattern(memory, id, 0);
+      MrPtr region(ibv_reg_mr(a().local().pd(), memory.data(), memory.size(), kAllAccess));
+      ASSERT_NE(region, nullptr);
+      const Sges all = {{reinterpret_cast<uint64_t>(memory.data()), kPiece, region->lkey}};
+      ASSERT_EQ(post(qp(), write_wr(id, all, remote, at_b.rkey)), 0);
+      ASSERT_TRUE(completions.wait_for(id));
+      std::fill(memory.begin(), memory.end(), 0);
+      ASSERT_EQ(post(qp(), read_wr(id + 1, all, remote, at_b.rkey)), 0);
+      ASSERT_TRUE(completions.wait_for(id + 1));
+      ASSERT_EQ(find_mismatch(memory, id, 0), -1);
+      ASSERT_EQ(ibv_dereg_mr(region.release()), 0);
+    }
+  });
+  EXPECT_EQ(completions.failed(), 0u);
+}
+
 class SrqThreadsTest : public ThreadsTest {
  protected:
   SrqThreadsTest() { options.srq = true; }
@@ -225,13 +295,7 @@ TEST_P(SrqThreadsTest, ThreadsFillOneSrqAndShareItsCq) {
       EXPECT_TRUE(completions.wait_for_all());
     });
   });
-  constexpr size_t kBatch = 50;
-  for (size_t sent = 0; sent < kAll; sent += kBatch) {
-    std::vector<SendWr> sends;
-    for (size_t id = sent; id < sent + kBatch; ++id) sends.push_back(send_wr(id, {}));
-    EXPECT_POSTED(b().post_send(sends));
-    EXPECT_TRUE(completed_all(b().wait_send(kBatch), ids_from(sent, kBatch), IBV_WC_SUCCESS));
-  }
+  send_all();
   receivers.join();
   EXPECT_TRUE(completions.each_once());
   EXPECT_EQ(completions.failed(), 0u);
