@@ -207,9 +207,6 @@ void in_child(Check check) {
 }
 
 TEST_F(UndertakerTest, IsMadeForThePeersOfAForkedChildAnew) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "the sanitizer allows no threads in a forked child";
-#endif
   Peer ours({});
   SharedLock in_parent(locks_[2], ours.pid());
   in_child([this] {
