@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <map>
-#include <shared_mutex>
+#include <mutex>
 
 #include "base/never_destroyed.h"
 #include "door.h"
 #include "native_id.h"
-#include "verbs/device_registry.h"
 
 using namespace vb;
 using namespace vb::door;
@@ -17,11 +16,6 @@ using namespace vb::door;
 namespace vb::door {
 
 namespace {
-
-uint32_t interface_of(const Device& device) {
-  std::shared_lock guard(device_lock());
-  return device.netdev;
-}
 
 struct Attachments {
   std::mutex lock;
@@ -100,7 +94,7 @@ void free_contexts(ibv_context** data) {
 }  // namespace
 
 Result<Attachment*> attach(Device& device) {
-  const uint32_t netdev = interface_of(device);
+  const uint32_t netdev = device.netdev;
   std::lock_guard guard(attachments().lock);
   std::unique_ptr<Attachment>& slot = attachments().all[{&device, netdev}];
   if (slot) return slot.get();

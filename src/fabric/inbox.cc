@@ -48,7 +48,7 @@ Result<void> Inbox::open() {
 InboxAddress Inbox::address() const { return {getpid(), fd_.get(), mapping_.header().secret}; }
 
 size_t Inbox::poll(Sink& sink) {
-  if (mapping_.header().changes.load(std::memory_order_relaxed) != seen_changes_) [[unlikely]]
+  if (leaving_ || mapping_.header().changes.load(std::memory_order_relaxed) != seen_changes_) [[unlikely]]
     look_again();
   size_t count = 0;
   for (size_t i = 0; i < rings_.size(); ++i) {
@@ -79,11 +79,12 @@ bool Inbox::empty() {
 void Inbox::look_again() {
   auto& header = mapping_.header();
   seen_changes_ = header.changes.load(std::memory_order_acquire);
+  leaving_ = false;
   end_gone_writers();
   std::array<bool, InboxMapping::kRings> known{};
   for (const Ring& ring : rings_) known[ring.number] = true;
   for (uint32_t i = 1; i < InboxMapping::kRings; ++i) {
-    const uint32_t state = header.entries[i].state.load(std::memory_order_acquire);
+    const uint32_t state = header.entries[i].load(std::memory_order_acquire).state;
     if (!known[i] && state != InboxMapping::kFree) rings_.push_back({i, FrameReader(mapping_.ring(i))});
   }
   std::erase_if(rings_, [this](Ring& ring) { return free_if_left(ring); });
@@ -98,19 +99,20 @@ void Inbox::shut(Ring& ring) {
 }
 
 bool Inbox::free_if_left(Ring& ring) {
-  if (mapping_.header().entries[ring.number].state.load(std::memory_order_acquire) != InboxMapping::kLeft) return false;
-  if (!ring.empty()) return false;
-  free(ring.number);
-  return true;
+  if (mapping_.header().entries[ring.number].load(std::memory_order_acquire).state != InboxMapping::kLeft) return false;
+  if (ring.empty()) {
+    free(ring.number);
+    return true;
+  }
+  leaving_ = true;
+  return false;
 }
 
 /// Gives its memory back, which makes it zero: empty.
 void Inbox::free(uint32_t number) {
   FrameRing& ring = mapping_.ring(number);
   if (madvise(&ring, sizeof ring, MADV_REMOVE) != 0) memset(static_cast<void*>(&ring), 0, sizeof ring);
-  InboxMapping::Entry& entry = mapping_.header().entries[number];
-  entry.writer.store(0, std::memory_order_relaxed);  // Who takes it next may not say at once who he is.
-  entry.state.store(InboxMapping::kFree, std::memory_order_release);
+  mapping_.header().entries[number].store({InboxMapping::kFree, 0}, std::memory_order_release);
 }
 
 void Inbox::writer_left(pid_t process) {
@@ -124,9 +126,9 @@ void Inbox::end_gone_writers() {
   std::erase_if(gone_, [this, &header](pid_t process) {
     if (!has_ended(process) && !runs_without(process, fd_.get())) return false;
     for (auto& entry : header.entries) {
-      const uint32_t state = entry.state.load(std::memory_order_relaxed);
-      if (entry.writer.load(std::memory_order_relaxed) != process || state == InboxMapping::kFree) continue;
-      entry.state.store(InboxMapping::kLeft);
+      const auto holder = entry.load(std::memory_order_relaxed);
+      if (holder.writer != process || holder.state != InboxMapping::kTaken) continue;
+      entry.store({InboxMapping::kLeft, 0});
       header.changes.fetch_add(1, std::memory_order_relaxed);
     }
     return true;
@@ -141,9 +143,8 @@ Result<void> Outbox::open(const InboxAddress& address) {
   auto& header = mapping.header();
   if (header.secret != address.secret) return Error{ESTALE};
   for (size_t i = 1; i < InboxMapping::kRings; ++i) {
-    uint32_t free = InboxMapping::kFree;
-    if (!header.entries[i].state.compare_exchange_strong(free, InboxMapping::kTaken)) continue;
-    header.entries[i].writer.store(getpid(), std::memory_order_relaxed);
+    InboxMapping::Holder free{InboxMapping::kFree, 0};
+    if (!header.entries[i].compare_exchange_strong(free, {InboxMapping::kTaken, getpid()})) continue;
     header.changes.fetch_add(1);
     entry_ = &header.entries[i];
     writer_ = FrameWriter(mapping.ring(i));
@@ -156,7 +157,7 @@ Result<void> Outbox::open(const InboxAddress& address) {
 
 Outbox::~Outbox() {
   if (!entry_) return;
-  entry_->state.store(InboxMapping::kLeft, std::memory_order_release);
+  entry_->store({InboxMapping::kLeft, 0}, std::memory_order_release);
   mapping_.header().changes.fetch_add(1);
 }
 

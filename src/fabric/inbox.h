@@ -31,10 +31,13 @@ class InboxMapping {
 
   enum State : uint32_t { kFree, kTaken, kLeft };
 
-  struct Entry {
-    std::atomic<uint32_t> state;  ///< of State: who writes takes it, and leaves it
-    std::atomic<int32_t> writer;  ///< its process
+  /// In one word: what is taken has a writer at once, who may be killed next, and is never taken for the one before.
+  struct alignas(8) Holder {
+    uint32_t state;  ///< of State: who writes takes it, and leaves it
+    int32_t writer;  ///< its process
   };
+  using Entry = std::atomic<Holder>;
+  static_assert(Entry::is_always_lock_free);
   struct Header {
     uint64_t secret;
     std::atomic<uint32_t> changes;  ///< counts rings that were taken or left
@@ -91,6 +94,7 @@ class Inbox {
   Fd fd_;
   InboxMapping mapping_;
   uint32_t seen_changes_ = 0;
+  bool leaving_ = false;     ///< a ring that was left is still to be read
   std::vector<Ring> rings_;  ///< those that are taken
   std::vector<pid_t> gone_;  ///< processes that may still be about to end
   uint64_t rejected_ = 0;

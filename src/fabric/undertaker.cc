@@ -82,7 +82,7 @@ void SharedLock::begin_inquest(int looks) {
     __atomic_store_n(&lock_, kFree, __ATOMIC_RELEASE);
     return;
   }
-  seen_ = before - kMark;
+  seen_ = static_cast<int>(static_cast<unsigned>(before) - kMark);  // as the lock: whatever a peer wrote into it
   looks_left_ = looks;
 }
 

@@ -27,10 +27,11 @@ struct Device {
   // Vendor libraries read the pointer that follows ibv_device to recognise their own devices: it must be NULL.
   void* foreign[8] = {};
   uint32_t index = 0;      ///< ibv_get_device_index
-  uint32_t netdev = 0;     ///< interface index
   uint64_t guid = 0;       ///< network byte order
   uint64_t link_mbps = 0;  ///< 0: not known
-  uint32_t mtu = 0;        ///< of the interface, bytes
+  // Refreshed at any time, and read without the lock of what else is (device_registry.h).
+  std::atomic<uint32_t> netdev{0};  ///< interface index
+  std::atomic<uint32_t> mtu{0};     ///< of the interface, bytes
   std::atomic<uint32_t> qkey_violations{0};
   std::vector<GidEntry> gids;  ///< kGidTableLength entries
 

@@ -41,15 +41,15 @@ class InboxTest : public testing::Test, public Sink {
   int taken() {
     int count = 0;
     auto map = mapping();
-    for (auto& entry : map.header().entries) count += entry.state.load() != InboxMapping::kFree;
+    for (auto& entry : map.header().entries) count += entry.load().state != InboxMapping::kFree;
     return count;
   }
-  /// Runs in a process of its own, which is killed then.
-  template <class What>
-  pid_t in_a_process_that_is_killed(What what) {
+  /// Writes from a process of its own, which is killed then.
+  pid_t write_and_be_killed(const std::string& text) {
     pid_t child = fork();
     if (child == 0) {
-      what();
+      Outbox outbox;
+      if (outbox.open(inbox.address())) write(outbox, text);
       raise(SIGKILL);
     }
     return child;
@@ -80,7 +80,10 @@ TEST_F(InboxTest, WhatAPeerHasWrittenOutlivesItsLeaving) {
     ASSERT_TRUE(outbox.open(inbox.address()));
     write(outbox, "last words");
   }
+  EXPECT_EQ(taken(), 1);
   EXPECT_EQ(poll(), Strings{"last words"});
+  poll();
+  EXPECT_EQ(taken(), 0);
 }
 
 TEST_F(InboxTest, ARingIsUsedAgainWhenItWasLeft) {
@@ -122,10 +125,7 @@ TEST_F(InboxTest, WhoFindsNoRingMakesTheOwnerLookForOne) {
 }
 
 TEST_F(InboxTest, ARingOfTheDeadIsFreeWhenItIsRead) {
-  const pid_t child = in_a_process_that_is_killed([this] {
-    Outbox outbox;
-    if (outbox.open(inbox.address())) write(outbox, "last words");
-  });
+  const pid_t child = write_and_be_killed("last words");
   ASSERT_EQ(waitpid(child, nullptr, 0), child);
   EXPECT_EQ(poll(), Strings{"last words"});
   EXPECT_EQ(taken(), 1);
@@ -156,6 +156,21 @@ TEST_F(InboxTest, ARingOfWhoRunsAnotherProgramIsFree) {
   waitpid(child, nullptr, 0);
   close(says[0]);
   close(says[1]);
+}
+
+TEST_F(InboxTest, ARingIsNotMistakenForOneOfTheDead) {
+  const pid_t child = write_and_be_killed("last words");
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  inbox.writer_left(child);
+  poll();
+  poll();
+  ASSERT_EQ(taken(), 0);
+  Outbox heir;
+  ASSERT_TRUE(heir.open(inbox.address()));
+  inbox.writer_left(child);
+  write(heir, "alive");
+  EXPECT_EQ(poll(), Strings{"alive"});
+  EXPECT_EQ(taken(), 1);
 }
 
 TEST_F(InboxTest, ARingOfTheLivingIsKept) {
