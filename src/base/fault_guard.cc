@@ -12,6 +12,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/fork.h"
 #include "base/log.h"
 
 namespace vb::fault_guard {
@@ -178,6 +179,7 @@ void install() {
   bool complete = true;
   for (int signal : kSignals) complete &= install_one(signal);
   if (!complete) log(LogLevel::info, "no handler of faults: copies to memory that may be missing are the kernel's");
+  on_fork(stop_telling);  // the child has no helper yet
   installed.store(true, std::memory_order_release);
 }
 
