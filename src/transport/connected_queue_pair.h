@@ -65,6 +65,7 @@ class ConnectedQueuePair : public QueuePair,
   bool drained() const override { return requester.drained(); }
   void flush() override;
   bool quiet() const override;
+  bool busy() const override { return requester.busy(); }
   bool uses(const void* object) const override { return responder.uses(object); }
   void cut_off() override;
   void reset() override;

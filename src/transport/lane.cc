@@ -37,7 +37,7 @@ Lane::~Lane() = default;
 void Lane::kick(QueuePair& qp) {
   if (try_lock()) {
     qp.run();
-    finish_kick();
+    finish_kick(qp.busy());
     return unlock();
   }
   revisit(qp);
@@ -56,9 +56,12 @@ void Lane::revisit(QueuePair& qp) {
   } while (!kicked_.compare_exchange_weak(head, &qp));
 }
 
-void Lane::finish_kick() {
+/// `busy`: the queue pair has much under way. Its next packets share a frame, which the next pass sends: a frame of
+/// their own for each is what bandwidth is lost by.
+void Lane::finish_kick(bool busy) {
   fail_overrun();
   pass_gates();
+  if (busy && !helper_sleeps.load(std::memory_order_relaxed)) return;
   flush_dirty();
   if (!helper_sleeps.load(std::memory_order_relaxed)) return;
   // Nobody else would look at the loopback, and no descriptor tells the helper of it.

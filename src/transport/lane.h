@@ -214,7 +214,7 @@ class Lane final : public fabric::Sink {
 
   /// Several threads may lose counts of each other, never all of them.
   void count_poll() { polls.store(polls.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
-  void finish_kick();
+  void finish_kick(bool busy = false);
   void run_kicked();
   void flush_dirty();
   void pass_gates() {

@@ -140,6 +140,8 @@ class QueuePair : public ListNode<QueuePair, OnOutstanding>,
   virtual void flush() = 0;
   /// Nothing of the fabric or a peer touches this queue pair's memory.
   virtual bool quiet() const { return true; }
+  /// So much is under way that what comes next need not be announced at once.
+  virtual bool busy() const { return false; }
   /// An operation under way, asked for by the peer, uses this memory region, memory window or SRQ.
   virtual bool uses(const void*) const { return false; }
   /// The peer, or the fabric, does not let go of this queue pair's memory: the path to the peer ends. Called again: a

@@ -41,6 +41,7 @@ class Requester {
   void peer_gone();
   /// No WR's memory is exposed to the peer.
   bool quiet() const { return exposed_ == 0; }
+  bool busy() const { return exposed_ >= kManyExposed; }
   /// Every WR sent is done.
   bool drained() const;
   /// Of the next request.
@@ -56,6 +57,8 @@ class Requester {
   void restart_clock() { stalled_since_ = 0; }
 
  private:
+  static constexpr uint32_t kManyExposed = 8;
+
   /// kGated: the lane looks again when something has completed.
   enum class Sent { kYes, kLater, kGated, kBad };
 

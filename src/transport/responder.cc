@@ -401,6 +401,7 @@ void Responder::settle() {
 }
 
 void Responder::stop() {
+  if (untold_ != 0) owe_acknowledgement();
   drop_waiting();
   flush_owed_ = true;
   advance();
@@ -408,7 +409,7 @@ void Responder::stop() {
 
 void Responder::reset() {
   pipeline_.clear();
-  arrived_ = done_ = 0;
+  arrived_ = done_ = untold_ = 0;
   flush_owed_ = quiesce_owed_ = nak_owed_ = false;
 }
 
@@ -420,7 +421,15 @@ void Responder::retire(const Packet& packet) {
   if (qp_.rendezvous && qp_.rendezvous->waiting()) [[unlikely]]
     qp_.run();
   // The answer to a read says as much as an acknowledgement.
-  if (!reads_back(packet.header.kind)) qp_.config.lane->owe(qp_);
+  if (reads_back(packet.header.kind)) return;
+  // A requester with many payloads under way hears of several at once, early enough to send more before they end.
+  if (running_ >= kManyMoves && ++untold_ < kManyMoves) return;
+  owe_acknowledgement();
+}
+
+void Responder::owe_acknowledgement() {
+  untold_ = 0;
+  qp_.config.lane->owe(qp_);
 }
 
 void Responder::send_acknowledgement() {

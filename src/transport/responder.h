@@ -138,6 +138,7 @@ class Responder {
   CompletionQueue& receive_cq() const;
 
   static constexpr uint32_t kMoves = 16;  ///< operations with transfers under way
+  static constexpr uint32_t kManyMoves = kMoves / 2;
 
   bool expected(const wire::Packet& packet);
   Operation& hold(const wire::Packet& packet);
@@ -194,6 +195,7 @@ class Responder {
   void deliver(const wire::Packet& packet, Cqe cqe);
   void receive_error(const wire::Packet& packet, ibv_wc_status status);
   void retire(const wire::Packet& packet);
+  void owe_acknowledgement();
 
   /// Room for an answer with a body of `size` bytes; nullptr: none now.
   unsigned char* answer(uint32_t msn, wire::Kind kind, size_t size);
@@ -204,6 +206,7 @@ class Responder {
   ConnectedQueuePair& qp_;
   uint32_t arrived_ = 0;  ///< msn of the next request to come
   uint32_t done_ = 0;
+  uint32_t untold_ = 0;             ///< operations done, whose acknowledgement waits for more of them
   uint32_t running_ = 0;            ///< operations with transfers under way
   Operation* executing_ = nullptr;  ///< the oldest operation, while it is executed
   bool early_ = false;              ///< what is being executed is not the oldest: it must not be refused yet

@@ -149,7 +149,7 @@ size_t FakeEndpoint::poll(Sink& sink) {
     ++count;
     if (!on_arrival || on_arrival(bytes)) sink.received(bytes);
   }
-  while (!hold_transfers && !moves_.empty()) {
+  for (size_t left = transfers_per_poll; !hold_transfers && left != 0 && !moves_.empty(); --left) {
     Move move = moves_.front();
     moves_.pop_front();
     int error = std::exchange(fail_transfers, 0);

@@ -3,6 +3,7 @@
 // loses, delays and fails on demand, and checks every key, range and descriptor that it is given.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -37,7 +38,8 @@ class FakeEndpoint final : public Endpoint {
   bool hold_frames = false;      ///< what was sent to here is not delivered
   bool hold_sent = false;        ///< frames that were sent from here do not come back
   bool hold_transfers = false;   ///< what was issued here does not complete
-  int fail_transfers = 0;        ///< the next transfers to complete fail with this error, and move nothing
+  size_t transfers_per_poll = SIZE_MAX;
+  int fail_transfers = 0;  ///< the next transfers to complete fail with this error, and move nothing
   std::function<bool(std::vector<unsigned char>&)> on_arrival;  ///< may change a frame; false: it is lost
   size_t transfers = 0;                                         ///< issued so far
   size_t longest = 0;                                           ///< bytes of the longest

@@ -227,6 +227,29 @@ TEST_F(RequesterTest, DrainingSendsAgainWhatWasRefusedAndBeginsNothing) {
   EXPECT_EQ(a.sent(), successes({3}));
 }
 
+TEST_F(RequesterTest, WithManyPayloadsUnderWayAnnouncementsShareAFrame) {
+  constexpr uint64_t kMany = 8, kMore = 4;
+  Memory from(a.lane, 4000, 0), to(b.lane, 4000, kAll);
+  b.endpoint->hold_transfers = true;
+  auto write = [&](uint64_t id) {
+    a.post({.wr_id = id, .opcode = IBV_WR_RDMA_WRITE, .sges = {from.sge()}, .remote = to.address(), .rkey = to.rkey});
+  };
+  for (uint64_t id = 1; id < kMany; ++id) write(id);
+  settle();
+  size_t before = a.endpoint->frames;
+  EXPECT_EQ(before, kMany - 1);
+  for (uint64_t id = kMany; id < kMany + kMore; ++id) write(id);
+  EXPECT_EQ(a.endpoint->frames, before);
+  a.turn();
+  EXPECT_EQ(a.endpoint->frames, before + 1);
+  a.lane.helper_sleeps = true;  // nobody might pass for a long time
+  write(kMany + kMore);
+  EXPECT_EQ(a.endpoint->frames, before + 2);
+  b.endpoint->hold_transfers = false;
+  settle();
+  EXPECT_EQ(a.sent().size(), kMany + kMore);
+}
+
 TEST_F(RequesterTest, ANakAboutAnEarlierRoundIsIgnored) {
   Memory from(a.lane, 8, 0), to(b.lane, 8, kAll);
   a.post({.wr_id = 1, .sges = {from.sge()}});
@@ -234,7 +257,7 @@ TEST_F(RequesterTest, ANakAboutAnEarlierRoundIsIgnored) {
   b.turn();
   b.endpoint->hold_frames = true;
   until([&] { return a.endpoint->frames == 2; });  // refused, and sent again
-  wire::Packet stale;
+  wire::Packet stale{};
   stale.header.kind = wire::Kind::kNak;
   stale.header.aux = static_cast<uint32_t>(wire::NakCode::kReceiverNotReady) | 1u << 8;
   {

@@ -15,6 +15,7 @@ constexpr unsigned kAll = kLocalWrite | kRemoteWrite | kRemoteRead | kRemoteAtom
 
 class ResponderTest : public TwoEnds {
  public:
+  using TwoEnds::TwoEnds;
   Wr write(uint64_t id, const Memory& from, const Memory& to) {
     return {.wr_id = id, .opcode = IBV_WR_RDMA_WRITE, .sges = {from.sge()}, .remote = to.address(), .rkey = to.rkey};
   }
@@ -137,6 +138,49 @@ TEST_F(ResponderTest, ATransferThatIsRefusedAfterAWaitIsARemoteOperationError) {
   settle();
   EXPECT_EQ(a.sent(), (std::vector<Completion>{{1, IBV_WC_REM_OP_ERR}}));
   EXPECT_EQ(b.qp.state(), IBV_QPS_ERR);
+}
+
+/// A fabric whose order allows several payloads under way.
+class OrderedResponderTest : public ResponderTest {
+ public:
+  OrderedResponderTest() : ResponderTest(ordered()) {}
+
+ private:
+  static EndOptions ordered() {
+    EndOptions options;
+    options.traits.reads_in_order = true;
+    return options;
+  }
+};
+
+TEST_F(OrderedResponderTest, TheEndsOfManyPayloadsAreToldTogether) {
+  constexpr uint64_t kMany = 24;
+  Memory from(a.lane, 4000, 0), to(b.lane, 4000, kAll);
+  b.endpoint->transfers_per_poll = 1;
+  for (uint64_t id = 1; id <= kMany; ++id) a.post(write(id, from, to));
+  settle();
+  EXPECT_EQ(a.sent().size(), kMany);
+  EXPECT_LE(b.endpoint->frames, kMany / 2);
+}
+
+TEST_F(OrderedResponderTest, WhoStopsTellsWhatWasDone) {
+  constexpr uint64_t kMany = 24, kAtOnce = 16, kDone = 3;
+  Memory from(a.lane, 4000, 0), to(b.lane, 4000, kAll);
+  b.endpoint->hold_transfers = true;
+  for (uint64_t id = 1; id <= kMany; ++id) a.post(write(id, from, to));
+  settle();
+  const size_t pieces = b.endpoint->in_flight() / kAtOnce;  // of each payload
+  b.endpoint->hold_transfers = false;
+  b.endpoint->transfers_per_poll = pieces;
+  for (uint64_t i = 0; i < kDone; ++i) b.turn();
+  a.turn();
+  EXPECT_TRUE(a.sent().empty());
+  {
+    auto guard = b.lane.hold();
+    b.qp.fail(IBV_WC_WR_FLUSH_ERR);
+  }
+  settle();
+  EXPECT_EQ(a.sent(), (std::vector<Completion>{{1, IBV_WC_SUCCESS}, {2, IBV_WC_SUCCESS}, {3, IBV_WC_SUCCESS}}));
 }
 
 TEST_F(ResponderTest, ATransferThatNeverEndsIsLeftBehind) {
