@@ -19,7 +19,8 @@
 
 namespace {
 
-// In blocks: what goes with the command (up to 8 KiB), what the target fetches, and the most that libiscsi's iSER takes.
+// In blocks: what goes with the command (up to 8 KiB), what the target fetches, and the most that libiscsi's iSER
+// takes.
 constexpr uint32_t kSizes[] = {1, 8, 16, 17, 128, 512};
 
 [[noreturn]] void fail(const char* what, const char* why) {
