@@ -56,8 +56,8 @@ class Target:
         return self
 
     def __exit__(self, *_):
-        """While it has targets it ignores that it is asked to end."""
-        self.process.kill()
+        """It has to be killed: it ignores SIGTERM while it has a target, and may crash when that is taken away."""
+        self.process.end()
 
 
 def start_initiator(suite, target, folder, disk, seed):
