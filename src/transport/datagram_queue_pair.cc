@@ -25,6 +25,8 @@ constexpr uint64_t kForRoute = 10 * kSecond;  ///< for a host that does not answ
 /// A program that has this many completions to look at had no chance to post receives for more.
 constexpr uint32_t kBehind = 64;
 constexpr size_t kLateBytes = 1 << 20;
+/// Of datagrams that wait for a route. What is beyond is read when it is sent.
+constexpr size_t kCopiedBytes = 1 << 20;
 
 }  // namespace
 
@@ -35,7 +37,7 @@ void DatagramQueuePair::run() {
   if (state() != IBV_QPS_RTS) return;
   for (uint32_t posted = send_queue.posted(); send_queue.retired() != posted;) {
     SendWqe& wqe = send_queue.at(send_queue.retired());
-    ibv_wc_status status = check(wqe);
+    ibv_wc_status status = copied(wqe) ? IBV_WC_SUCCESS : check(wqe);
     if (status != IBV_WC_SUCCESS) return fail_sends(status);
     Sent sent = send(wqe);
     if (sent == Sent::kLater) return config.lane->watch(*this);
@@ -78,8 +80,32 @@ DatagramQueuePair::Sent DatagramQueuePair::look_up(Route& route) {
   bool overdue = waited_longer_than(kForRoute) && !route.reached;
   route.slow |= overdue;
   if (route.slow) return Sent::kLost;
+  copy_waiting();
   route.waiting_datagrams.push_back(*this);
   return Sent::kLater;
+}
+
+void DatagramQueuePair::copy_waiting() {
+  for (uint32_t i = send_queue.retired() + static_cast<uint32_t>(copies_.size()); i != send_queue.posted(); ++i) {
+    if (copied_bytes_ >= kCopiedBytes) return;
+    SendWqe& wqe = send_queue.at(i);
+    std::vector<unsigned char>& copy = copies_.emplace_back();
+    if (wqe.is_inline() || check(wqe) != IBV_WC_SUCCESS) continue;
+    copy.resize(wqe.length);
+    if (!gather(wqe, copy.data())) copy.clear();
+    copied_bytes_ += copy.size();
+  }
+}
+
+/// Asked of the oldest WR only.
+bool DatagramQueuePair::copied(const SendWqe& wqe) const {
+  return !copies_.empty() && !copies_.front().empty() && copies_.front().size() == wqe.length;
+}
+
+bool DatagramQueuePair::read_out(SendWqe& wqe, unsigned char* at) const {
+  if (!copied(wqe)) return gather(wqe, at);
+  memcpy(at, copies_.front().data(), wqe.length);
+  return true;
 }
 
 bool DatagramQueuePair::waited_longer_than(uint64_t patience_ns) {
@@ -117,7 +143,7 @@ DatagramQueuePair::Sent DatagramQueuePair::send_to_group(SendWqe& wqe) {
   unsigned char packet[sizeof header + sizeof datagram + wire::kMaxDatagram];
   memcpy(packet, &header, sizeof header);
   memcpy(packet + sizeof header, &datagram, sizeof datagram);
-  if (!gather(wqe, packet + sizeof header + sizeof datagram)) return Sent::kFault;
+  if (!read_out(wqe, packet + sizeof header + sizeof datagram)) return Sent::kFault;
   Multicast& groups = router_.multicast();
   if (groups.has_members(group)) {
     Channel& loopback = config.lane->loopback();
@@ -137,7 +163,7 @@ DatagramQueuePair::Sent DatagramQueuePair::put(Channel& channel, SendWqe& wqe) {
   wire::DatagramHeader datagram = datagram_of(wqe);
   unsigned char whole[wire::kMaxDatagram];
   // A packet that was begun cannot be taken back: what may be missing is fetched before.
-  if (wqe.may_fault && !wqe.is_inline() && !gather(wqe, whole)) return Sent::kFault;
+  if (wqe.may_fault && !wqe.is_inline() && !read_out(wqe, whole)) return Sent::kFault;
   size_t first = std::min<size_t>(wqe.length, channel.frame_room() - sizeof header - sizeof datagram);
   header.size = static_cast<uint16_t>(sizeof header + sizeof datagram + first);
   unsigned char* at = channel.begin(header.size, Channel::Use::kRequest);
@@ -147,10 +173,10 @@ DatagramQueuePair::Sent DatagramQueuePair::put(Channel& channel, SendWqe& wqe) {
   at += sizeof header + sizeof datagram;
   bool fetched = wqe.may_fault && !wqe.is_inline();
   if (first == wqe.length && !fetched) {
-    gather(wqe, at);
+    read_out(wqe, at);
     return Sent::kYes;
   }
-  if (!fetched) gather(wqe, whole);
+  if (!fetched) read_out(wqe, whole);
   memcpy(at, whole, first);
   if (first == wqe.length) return Sent::kYes;
   header.kind = Kind::kDatagramRest;
@@ -169,6 +195,10 @@ void DatagramQueuePair::tick(uint64_t now_ns) {
 
 void DatagramQueuePair::finish(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error) {
   if (wqe.address) wqe.address->release();
+  if (!copies_.empty()) {
+    copied_bytes_ -= copies_.front().size();
+    copies_.pop_front();
+  }
   complete_send(wqe, status, vendor_error);
 }
 
@@ -201,6 +231,8 @@ void DatagramQueuePair::reset() {
     if (AddressHandle* address = send_queue.at(i).address) address->release();
   }
   send_queue.clear();
+  copies_.clear();
+  copied_bytes_ = 0;
   drop_late();
   first_status_ = IBV_WC_WR_FLUSH_ERR;
   first_vendor_error_ = 0;
@@ -287,7 +319,7 @@ void DatagramQueuePair::complete_receive(const ReceiveWqe& receive, const wire::
   cqe.qp_num = qpn;
   cqe.src_qp = packet.header.src_qpn;
   cqe.wc_flags = IBV_WC_GRH | (packet.has(wire::kImmediate) ? IBV_WC_WITH_IMM : 0);
-  cqe.sl = packet.datagram.service_level;
+  cqe.sl = wire::network_type(packet.datagram);
   complete(*config.recv_cq, cqe, packet.has(wire::kSolicited));
 }
 

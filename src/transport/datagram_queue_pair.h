@@ -60,6 +60,9 @@ class DatagramQueuePair final : public QueuePair, public ListNode<DatagramQueueP
   wire::PacketHeader header_of(const SendWqe& wqe) const;
   wire::DatagramHeader datagram_of(const SendWqe& wqe) const;
   Sent look_up(Route& route);
+  void copy_waiting();
+  bool copied(const SendWqe& wqe) const;
+  bool read_out(SendWqe& wqe, unsigned char* at) const;
   bool waited_longer_than(uint64_t patience_ns);
   void finish(SendWqe& wqe, ibv_wc_status status, uint32_t vendor_error = 0);
   void fail_sends(ibv_wc_status status);
@@ -72,6 +75,10 @@ class DatagramQueuePair final : public QueuePair, public ListNode<DatagramQueueP
   Router& router_;
   std::atomic<uint32_t>& qkey_violations_;
   uint64_t waits_since_ns_ = 0;  ///< the oldest WR waits for its route or for room; 0: it does not
+  /// What WRs say that wait for a route, from the oldest on; empty where there is nothing to copy. An adapter has read
+  /// a datagram soon after it was posted, and programs reuse its memory when the answer comes, not the completion.
+  std::deque<std::vector<unsigned char>> copies_;
+  size_t copied_bytes_ = 0;
   ibv_wc_status first_status_ = IBV_WC_WR_FLUSH_ERR;
   uint32_t first_vendor_error_ = 0;
   std::deque<Late> late_;

@@ -38,7 +38,6 @@ wire::DatagramHeader header_of(const ibv_ah_attr& attr, const Gid& sgid) {
   wire::DatagramHeader header{};
   header.class_and_flow = uint32_t{attr.grh.traffic_class} << 20 | (attr.grh.flow_label & 0xfffff);
   header.hop_limit = attr.grh.hop_limit;
-  header.service_level = attr.sl;
   std::copy(sgid.raw.begin(), sgid.raw.end(), header.sgid);
   memcpy(header.dgid, attr.grh.dgid.raw, sizeof header.dgid);
   return header;

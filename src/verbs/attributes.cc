@@ -41,7 +41,7 @@ void fill_queues(ibv_device_attr& attr) {
   attr.max_qp_rd_atom = kMaxRdAtomic;
   attr.max_qp_init_rd_atom = kMaxRdAtomic;
   attr.max_res_rd_atom = static_cast<int>(std::min<int64_t>(int64_t{kMaxRdAtomic} * kMaxQp, 1 << 30));
-  attr.atomic_cap = IBV_ATOMIC_GLOB;  // the processor's own instructions do them, so they hold against its threads too
+  attr.atomic_cap = IBV_ATOMIC_HCA;  // GLOB would be true too, but programs compare with what adapters say
 }
 
 void fill_memory(ibv_device_attr& attr) {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kUdp = 8, kBth = 12, kDeth = 8, kImmDt = 4, kIcrc = 4;
 constexpr uint8_t kDefaultHopLimit = 64;
+constexpr uint8_t kUdpHeader = 8, kIpv4Header = 2, kIpv6Header = 1;
 constexpr unsigned char kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr unsigned char kEmbedded[12] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0x5e, 0xfe};
 
@@ -35,6 +36,10 @@ uint16_t checksum(const iphdr& ip) {
 template <size_t size>
 bool begins(const unsigned char (&gid)[16], const unsigned char (&prefix)[size]) {
   return std::equal(prefix, prefix + size, gid);
+}
+
+bool by_ipv4(const DatagramHeader& header) {
+  return begins(header.sgid, kMapped) && (begins(header.dgid, kMapped) || begins(header.dgid, kEmbedded));
 }
 
 Grh ipv4(const DatagramHeader& header, bool immediate) {
@@ -71,8 +76,11 @@ Grh ipv6(const DatagramHeader& header, bool immediate) {
 }  // namespace
 
 Grh make_grh(const DatagramHeader& header, bool immediate) {
-  bool to_ipv4 = begins(header.dgid, kMapped) || begins(header.dgid, kEmbedded);
-  return begins(header.sgid, kMapped) && to_ipv4 ? ipv4(header, immediate) : ipv6(header, immediate);
+  return by_ipv4(header) ? ipv4(header, immediate) : ipv6(header, immediate);
+}
+
+uint8_t network_type(const DatagramHeader& header) {
+  return by_ipv4(header) ? kUdpHeader | kIpv4Header : kUdpHeader | kIpv6Header;
 }
 
 }  // namespace vb::wire

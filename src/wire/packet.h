@@ -126,8 +126,7 @@ struct DatagramHeader {
   uint32_t qkey;
   uint32_t class_and_flow;  ///< traffic class << 20 | flow label
   uint8_t hop_limit;
-  uint8_t service_level;
-  uint16_t reserved;
+  uint8_t reserved[3];
   unsigned char sgid[16];
   unsigned char dgid[16];
 };

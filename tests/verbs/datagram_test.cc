@@ -39,11 +39,20 @@ TEST_P(UdTest, TheCompletionTellsWhoSent) {
   EXPECT_EQ(wcs[0].src_qp, at_a.qpn);
   EXPECT_EQ(wcs[0].wc_flags & (IBV_WC_GRH | IBV_WC_WITH_IMM), unsigned{IBV_WC_GRH | IBV_WC_WITH_IMM});
   EXPECT_EQ(wcs[0].imm_data, 0x01020304u);
-  EXPECT_EQ(wcs[0].sl, 0);
   auto sent = a().wait_send();
   ASSERT_DONE(sent, 2);
   EXPECT_EQ(sent[0].opcode, IBV_WC_SEND);
   EXPECT_EQ(sent[0].qp_num, at_a.qpn);
+}
+
+// There is no service level on the wire. Instead `sl` says, as with adapters of RoCE v2, how to read the 40 bytes in
+// front: 8 for UDP, and 2 for IPv4 or 1 for IPv6.
+TEST_P(UdTest, TheServiceLevelTellsTheKindOfHeader) {
+  ASSERT_POSTED(b().post_recv(room(1, 64)));
+  ASSERT_POSTED(a().post_send(to_b(send_wr(2, {at_a.sge(0, 8)}))));
+  auto wcs = b().wait_recv();
+  ASSERT_DONE(wcs, 1);
+  EXPECT_EQ(wcs[0].sl, is_v4_mapped(at_a.gid) ? 10 : 9);
 }
 
 TEST_P(UdTest, AnIpv4HeaderStandsInFront) {
@@ -63,6 +72,21 @@ TEST_P(UdTest, AnIpv4HeaderStandsInFront) {
   uint32_t sum = 0;
   for (size_t i = 20; i < kGrh; i += 2) sum += static_cast<uint32_t>(grh[i] << 8 | grh[i + 1]);
   EXPECT_EQ((sum & 0xffff) + (sum >> 16), 0xffffu);
+}
+
+// What an adapter sends it has read soon after the post, whether or not it knows the peer yet. Libraries trust that:
+// they reuse the memory when they hear from the peer, though the completion has not come.
+TEST_P(UdTest, TheFirstDatagramIsWhatWasPosted) {
+  a().fill(0, 64, 1);
+  ASSERT_POSTED(a().post_recv({recv_wr(3, {at_a.sge(128, kGrh + 8)})}));
+  ASSERT_POSTED(b().post_recv(room(1, 64)));
+  ASSERT_POSTED(a().post_send(to_b(send_wr(2, {at_a.sge(0, 64)}))));
+  ASSERT_POSTED(b().post_send(to_a(send_wr(4, {at_b.sge(512, 8)}))));
+  ASSERT_DONE(a().wait_recv(), 3);
+  a().fill(0, 64, 2);
+  ASSERT_DONE(b().wait_recv(), 1);
+  EXPECT_EQ(b().mismatch(kGrh, 64, 1), -1);
+  ASSERT_DONE(a().wait_send(), 2);
 }
 
 TEST_P(UdTest, OnlyASolicitedDatagramWakesWhoAskedForThose) {

@@ -52,5 +52,11 @@ TEST(GrhTest, OtherwiseItIsIpv6) {
   EXPECT_EQ(memcmp(&grh[24], kC, 16), 0);
 }
 
+TEST(GrhTest, TheNetworkTypeNamesTheHeader) {
+  EXPECT_EQ(network_type(header(kA, kB, 8)), 10);
+  EXPECT_EQ(network_type(header(kA, kC, 8)), 10);
+  EXPECT_EQ(network_type(header(kC, kC, 8)), 9);
+}
+
 }  // namespace
 }  // namespace vb::wire

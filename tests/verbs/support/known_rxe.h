@@ -40,6 +40,7 @@ inline constexpr KnownRxe kKnownRxe[] = {
     {"QpStateTest.EveryOptionalAttributeIsAccepted/UC", "SQD to SQD with an address is EINVAL for UC, 0 for RC"},
     {"WrApiTest.InlineData*", "the inline setters work only when the caller sets IBV_SEND_INLINE as well"},
     {"UdTest.AnIpv4HeaderStandsInFront*", "the IPv4 header has no checksum"},
+    {"UdTest.TheServiceLevelTellsTheKindOfHeader*", "sl is 0"},
     {"UdTest.TheHighBitAsksForTheQpsOwnQkey*", "the Q_Key of a request is sent as it is"},
     {"UdTest.MoreThanTheMtuIsALengthError*", "it completes with success, and is lost"},
     {"UdTest.ASendErrorStopsTheSendQueueOnly*", "a send error ends the whole QP: there is no SQE state"},
